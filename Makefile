@@ -1,0 +1,54 @@
+# Every target is a line or two that a person could type. The first use of one
+# that needs libav builds it (two to three minutes on two cores); see
+# deploy/libav/build.sh.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+LIBAV := deploy/libav/build.sh
+# What cgo needs to find libav.
+ENV = PKG_CONFIG_PATH="$$($(LIBAV) --where)/lib/pkgconfig" CGO_ENABLED=1
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT := $(shell git rev-parse HEAD 2>/dev/null)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.PHONY: help build libav env demo test race lint fuzz bench clean
+
+help: ## Print this list.
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+libav: ## Build libav into the cache folder, when it is not there.
+	@$(LIBAV) >/dev/null
+
+build: libav ## Build bin/mosaicd.
+	@echo "building bin/mosaicd"
+	@$(ENV) go build -trimpath -ldflags '$(LDFLAGS)' -o bin/mosaicd ./cmd/mosaicd
+
+env: libav ## Print what to export before running go by hand: eval "$(make env)".
+	@echo export $(ENV)
+
+demo: build ## Run the whole job on a real video, on this machine alone; files land in ./demo.
+	bin/mosaicd demo --dir demo
+
+test: libav ## Run all tests.
+	$(ENV) go test ./...
+
+race: libav ## Run all tests with the race detector.
+	$(ENV) go test -race ./...
+
+lint: libav ## Check format, vet and staticcheck.
+	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
+	$(ENV) go vet ./...
+	$(ENV) go run $(STATICCHECK) ./...
+
+fuzz: ## Fuzz the decoder of messages for a minute.
+	go test ./jobs/event -run '^$$' -fuzz FuzzDecode -fuzztime 60s
+
+bench: build ## Compare mosaicd with a plain ffmpeg transcode, and run the Go benchmarks.
+	@bench/transcode.sh
+	$(ENV) go test -run '^$$' -bench . ./ffmpeg/cover ./jobs/...
+
+clean: ## Remove what was built here. The cache folder stays.
+	rm -rf bin demo

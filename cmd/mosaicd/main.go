@@ -1,0 +1,115 @@
+// Command mosaicd covers faces in videos: as a daemon that works an SQS queue,
+// and by hand on local files.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"regexp"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// Exit codes.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2 // the command line or a setting is wrong: restarting is no use
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal kills
+	os.Exit(run(ctx, os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
+}
+
+// streams are the process's own.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+type commands struct {
+	Run     runCommand     `cmd:"" help:"Work the queue: the daemon."`
+	Mosaic  mosaicCommand  `cmd:"" help:"Cover the faces in a local file."`
+	Send    sendCommand    `cmd:"" help:"Put a message on the queue by hand."`
+	Demo    demoCommand    `cmd:"" help:"Show the whole way of a video, from upload to result, on this machine alone."`
+	Version versionCommand `cmd:"" help:"Print the version of mosaicd and of the libav in it."`
+	Engine  engineCommand  `cmd:"" hidden:"" help:"Do one piece of work on a file: JSON on standard input says which."`
+}
+
+const about = `Covers faces in videos and leaves all else as it was.
+
+"mosaicd demo" shows what it does, with no account and no configuration.
+"mosaicd mosaic in.mp4 out.mp4" does it to a file. "mosaicd run" is the daemon.`
+
+// A usageError is a mistake of whoever called us.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error {
+	return usageError{fmt.Errorf(format, args...)}
+}
+
+func run(ctx context.Context, args []string, std streams) int {
+	err := dispatch(ctx, args, std)
+	if err == nil {
+		return exitDone
+	}
+	// One line each: what a file or a peer said may hold more.
+	fmt.Fprintln(std.err, "mosaicd: "+strings.Join(strings.Fields(err.Error()), " "))
+	if errors.As(err, new(usageError)) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+func dispatch(ctx context.Context, args []string, std streams) error {
+	helped := false
+	parser, err := kong.New(&commands{},
+		kong.Name("mosaicd"), kong.Description(about),
+		kong.Writers(std.out, std.err), kong.Exit(func(int) { helped = true }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(std),
+	)
+	if err != nil {
+		return fmt.Errorf("command line: %w", err)
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	command, err := parser.Parse(args)
+	if helped {
+		return nil
+	}
+	if err != nil {
+		return usageError{nameVariable(parser, err)}
+	}
+	return command.Run()
+}
+
+var flagName = regexp.MustCompile(`--([a-z][a-z-]*)`)
+
+// nameVariable adds the environment variable to a complaint about a flag: in a
+// container that is where the mistake is.
+func nameVariable(parser *kong.Kong, err error) error {
+	m := flagName.FindStringSubmatch(err.Error())
+	if m == nil {
+		return err
+	}
+	for _, command := range parser.Model.Children {
+		for _, flag := range command.Flags {
+			if flag.Name == m[1] && len(flag.Envs) > 0 {
+				return fmt.Errorf("%w (the variable is %s)", err, flag.Envs[0])
+			}
+		}
+	}
+	return err
+}

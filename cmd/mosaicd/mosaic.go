@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/mosaicd/mosaicd/ffmpeg"
+	"github.com/mosaicd/mosaicd/jobs"
+)
+
+type mosaicCommand struct {
+	Source string `arg:"" name:"SRC" help:"Video to read: MP4, MOV, Matroska, WebM, MPEG-TS, FLV or AVI."`
+	Output string `arg:"" name:"DST" help:"Video to write; its extension says the container: .mp4, .m4v, .mov, .mkv or .ts."`
+
+	Detections []string `name:"detections" placeholder:"FILE" sep:"none" help:"Where the faces are: JSON as 'aws rekognition get-face-detection' or 'get-face-search' prints it. Repeat the flag for more pages. Without it, --detector looks for them."`
+	Detector   string   `help:"Who looks for faces: builtin, or none to cover nothing. Defaults to builtin where no detections are given." enum:",builtin,none" default:"" placeholder:"builtin|none"`
+	coverFlags
+	Progress string `help:"Progress on standard error: auto is a bar in a terminal and nothing elsewhere; json is a line of JSON every now and then." enum:"auto,bar,json,none" default:"auto"`
+}
+
+func (c *mosaicCommand) Run(ctx context.Context, std streams) error {
+	settings, err := c.settings()
+	if err != nil {
+		return err
+	}
+	if err := c.check(); err != nil {
+		return err
+	}
+	pages, err := c.pages()
+	if err != nil {
+		return err
+	}
+	engine, err := ffmpeg.Self("engine")
+	if err != nil {
+		return err
+	}
+	temporary, err := temporaryName(c.Output)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(temporary) // gone already when all went well
+
+	progress := newProgress(c.Progress, std.err)
+	cover := jobs.Cover{Source: c.Source, Output: temporary, Settings: settings, Pages: pages, Detector: jobs.Detector(c.Detector)}
+	if cover.Detector == "" {
+		cover.Detector = jobs.DetectorBuiltin
+	}
+	started := time.Now()
+	done, err := cover.Run(ctx, engine, progress.step)
+	progress.end()
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(temporary, c.Output); err != nil {
+		return fmt.Errorf("give the output its name: %w", err)
+	}
+	for _, d := range done.Dropped {
+		fmt.Fprintln(std.err, "mosaicd: left out:", d)
+	}
+	if c.Progress != "none" && c.Progress != "json" {
+		fmt.Fprintf(std.out, "%s: %d frames, %d of them covered, %d faces, %.1f s\n",
+			c.Output, done.Frames, done.FramesCovered, done.Faces, time.Since(started).Seconds())
+	}
+	return nil
+}
+
+// check finds what is wrong with the names before any work is done.
+func (c *mosaicCommand) check() error {
+	if len(c.Detections) > 0 && c.Detector != "" {
+		return usagef("--detections and --detector both say where the faces come from: give one of them")
+	}
+	if _, ok := ffmpeg.Formats[strings.ToLower(filepath.Ext(c.Output))]; !ok {
+		return usagef("DST %s: its extension says the container and must be .mp4, .m4v, .mov, .mkv or .ts", c.Output)
+	}
+	source, err := os.Stat(c.Source)
+	if err != nil {
+		return fmt.Errorf("SRC: %w", err)
+	}
+	if source.IsDir() {
+		return usagef("SRC %s is a folder", c.Source)
+	}
+	output, err := os.Stat(c.Output)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("DST: %w", err)
+	case os.SameFile(source, output):
+		return usagef("DST %s is SRC: the source is never overwritten", c.Output)
+	case !output.Mode().IsRegular():
+		return usagef("DST %s is not a regular file", c.Output)
+	}
+	return nil
+}
+
+func (c *mosaicCommand) pages() ([][]byte, error) {
+	var pages [][]byte
+	for _, name := range c.Detections {
+		page, err := os.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("--detections: %w", err)
+		}
+		pages = append(pages, page)
+	}
+	return pages, nil
+}
+
+// temporaryName makes an empty file beside the output: on the same file system,
+// so that the last step is a rename, and with the extension that says the
+// container.
+func temporaryName(output string) (string, error) {
+	extension := filepath.Ext(output)
+	base := strings.TrimSuffix(filepath.Base(output), extension)
+	f, err := os.CreateTemp(filepath.Dir(output), "."+base+".*.part"+extension)
+	if err != nil {
+		return "", fmt.Errorf("DST: %w", err)
+	}
+	// CreateTemp keeps it to us; the result is as open as any file that we make.
+	if err := errors.Join(f.Chmod(0o666&^umask()), f.Close()); err != nil {
+		os.Remove(f.Name())
+		return "", fmt.Errorf("DST: %w", err)
+	}
+	return f.Name(), nil
+}

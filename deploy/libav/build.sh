@@ -1,0 +1,161 @@
+#!/usr/bin/env bash
+# Builds the libav that mosaicd links: FFmpeg, static, no network, and only the
+# formats and codecs of the allow-list below. The result lands in the user's
+# cache folder under a name made of the version and of the configuration's hash,
+# so that another configuration is another folder, and a second call is instant.
+#
+#   deploy/libav/build.sh          build when missing; the last line printed is the folder
+#   deploy/libav/build.sh --where  print the folder without building
+#
+# The release comes from the project's own site; where that can't be reached,
+# from the source package of Debian trixie, which holds the same file.
+set -euo pipefail
+
+version=7.1.5
+sha256=de668509caf9e35e3cd162473441fdb29538c6d96ed080292b3cf9e6fc5d558f
+tarball=ffmpeg-$version.tar.xz
+
+# What it needs from Debian: package, and the file that proves it is there.
+needs=(
+	gcc:/usr/bin/gcc
+	libc6-dev:/usr/include/stdlib.h
+	make:/usr/bin/make
+	nasm:/usr/bin/nasm
+	pkg-config:/usr/bin/pkg-config
+	xz-utils:/usr/bin/xz
+	curl:/usr/bin/curl
+	ca-certificates:/etc/ssl/certs/ca-certificates.crt
+	libx264-dev:/usr/include/x264.h
+	libdav1d-dev:/usr/include/dav1d/dav1d.h
+)
+
+join() { local IFS=,; echo "$*"; }
+
+decoders=(h264 hevc vp8 vp9 libdav1d mpeg1video mpeg2video mpeg4 mjpeg prores png rawvideo
+	aac aac_latm ac3 eac3 mp2float mp3float opus vorbis flac alac
+	pcm_alaw pcm_mulaw pcm_s16be pcm_s16le pcm_s24be pcm_s24le pcm_s32be pcm_s32le pcm_f32be pcm_f32le pcm_u8)
+encoders=(libx264 aac png mjpeg rawvideo wrapped_avframe pcm_s16le)
+parsers=(h264 hevc vp8 vp9 av1 mpegvideo mpeg4video mjpeg png
+	aac aac_latm ac3 mpegaudio opus vorbis flac)
+demuxers=(mov matroska mpegts flv avi)
+muxers=(mp4 mov ipod matroska webm mpegts hls dash image2
+	rawvideo framemd5 framehash streamhash md5 hash null)
+bsfs=(aac_adtstoasc extract_extradata h264_mp4toannexb hevc_mp4toannexb
+	vp9_superframe vp9_superframe_split vp9_raw_reorder av1_frame_merge av1_frame_split
+	h264_metadata hevc_metadata dump_extra null setts)
+filters=(buffer buffersink abuffer abuffersink null anull scale format aformat aresample
+	fps crop pad setpts asetpts trim atrim transpose hflip vflip testsrc2 sine color)
+
+flags=(
+	--disable-everything --disable-network --disable-autodetect
+	--disable-doc --disable-debug --disable-shared --enable-static --enable-pic
+	--disable-ffplay --disable-ffprobe --enable-ffmpeg
+	--enable-gpl --enable-libx264 --enable-libdav1d
+	--enable-protocol=file,pipe
+	--enable-indev=lavfi
+	--enable-decoder="$(join "${decoders[@]}")"
+	--enable-encoder="$(join "${encoders[@]}")"
+	--enable-parser="$(join "${parsers[@]}")"
+	--enable-demuxer="$(join "${demuxers[@]}")"
+	--enable-muxer="$(join "${muxers[@]}")"
+	--enable-bsf="$(join "${bsfs[@]}")"
+	--enable-filter="$(join "${filters[@]}")"
+)
+
+say() { echo "libav: $*" >&2; }
+die() { say "$*"; exit 1; }
+
+hash=$(printf '%s\n' "$version" "${flags[@]}" | sha256sum | cut -c1-12)
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/mosaicd
+prefix=$cache/libav-$version-$hash
+
+if [[ ${1:-} == --where ]]; then
+	echo "$prefix"
+	exit 0
+fi
+
+install_needs() {
+	local missing=() need
+	for need in "${needs[@]}"; do
+		[[ -e ${need#*:} ]] || missing+=("${need%%:*}")
+	done
+	((${#missing[@]})) || return 0
+	local command="apt-get install -y --no-install-recommends ${missing[*]}"
+	if ! command -v apt-get >/dev/null; then
+		die "missing: ${missing[*]} (names of Debian packages); install them and run this again"
+	elif [[ $(id -u) != 0 ]]; then
+		die "missing Debian packages; run: sudo apt-get update && sudo $command"
+	fi
+	say "installing ${missing[*]}"
+	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive $command -qq; } >&2
+}
+
+verified() { [[ -s $1 ]] && echo "$sha256  $1" | sha256sum --check --status; }
+
+# fetch_release leaves the pinned release as $1.
+fetch_release() {
+	say "downloading FFmpeg $version"
+	if curl -fsSL --connect-timeout 10 --retry 2 -o "$1" "https://ffmpeg.org/releases/$tarball" && verified "$1"; then
+		return
+	fi
+	say "the project's site was not reached: taking the same file from Debian's source package"
+	fetch_from_debian "$1"
+	verified "$1" || die "$1 is not the pinned release (sha256 $sha256)"
+}
+
+# fetch_from_debian asks the mirror that this machine already uses for the
+# source package of trixie. It keeps apt's lists in a folder of its own, so it
+# needs no root and changes nothing on the machine.
+fetch_from_debian() {
+	local dir codename mirror apt
+	command -v apt-get >/dev/null || die "no apt-get here: download $tarball by hand to $1"
+	codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+	mirror=$(apt-get indextargets --no-release-info --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
+		awk -v suite="$codename" '$2 == suite && $3 == "main" { print $1; exit }')
+	[[ -n $mirror ]] || die "apt knows no mirror of Debian $codename: download $tarball by hand to $1"
+
+	dir=$(mktemp -d)
+	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial" "$dir/src"
+	chmod -R a+rwX "$dir"
+	echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main" >"$dir/sources.list"
+	apt=(apt-get -qq -o Dir::Etc::sourcelist="$dir/sources.list" -o Dir::Etc::sourceparts=/dev/null
+		-o Dir::State::lists="$dir/lists" -o Dir::Cache="$dir/cache" -o APT::Sandbox::User=)
+	"${apt[@]}" update >&2
+	(cd "$dir/src" && "${apt[@]}" source --download-only --only-source ffmpeg >&2)
+	[[ -e $dir/src/ffmpeg_$version.orig.tar.xz ]] ||
+		die "Debian trixie now holds $(ls "$dir/src" | grep -m1 orig.tar.xz || echo no ffmpeg), not $version: download $tarball by hand to $1"
+	mv "$dir/src/ffmpeg_$version.orig.tar.xz" "$1"
+	rm -rf "$dir"
+}
+
+install_needs
+mkdir -p "$cache"
+
+# Two builds at once would write the same folder.
+exec 9>"$cache/libav.lock"
+flock 9
+if [[ -e $prefix/done ]]; then
+	echo "$prefix"
+	exit 0
+fi
+
+verified "$cache/$tarball" || fetch_release "$cache/$tarball"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+tar -xf "$cache/$tarball" -C "$work"
+cd "$work/ffmpeg-$version"
+
+started=$SECONDS
+say "configuring (log: $prefix.log)"
+rm -rf "$prefix"
+./configure --prefix="$prefix" --pkg-config-flags=--static "${flags[@]}" >"$prefix.log" 2>&1 ||
+	{ tail -n 20 "$prefix.log" >&2; die "configure failed"; }
+say "compiling on $(nproc) cores: two to three minutes on two"
+make -j"$(nproc)" >>"$prefix.log" 2>&1 || { tail -n 20 "$prefix.log" >&2; die "make failed"; }
+make install >>"$prefix.log" 2>&1 || { tail -n 20 "$prefix.log" >&2; die "make install failed"; }
+# The linker would take libx264.so where both are there: name the archive.
+# dav1d stays shared: Debian ships no archive of it.
+sed -i 's/-lx264/-l:libx264.a/g' "$prefix"/lib/pkgconfig/*.pc
+touch "$prefix/done"
+say "built in $((SECONDS - started)) s"
+echo "$prefix"

@@ -1,0 +1,72 @@
+package ffmpeg
+
+import (
+	"fmt"
+	"strings"
+)
+
+// A Code is the stable name of a reason why a file could not be worked.
+type Code string
+
+const (
+	// CodeNotVideo: libav does not know the file's format, or it is empty.
+	CodeNotVideo Code = "not_a_video"
+	// CodeNoVideoStream: the file is media, but there is no video in it.
+	CodeNoVideoStream Code = "no_video_stream"
+	// CodeUnsupported: sound media of a kind that can't be covered faithfully.
+	CodeUnsupported Code = "unsupported_media"
+	// CodeInvalid: the media is broken.
+	CodeInvalid Code = "invalid_media"
+	// CodeEngine: the engine itself failed: the disk is full, a setting is wrong.
+	CodeEngine Code = "engine_failed"
+)
+
+// An Error is the child's own word on why it could not do its work.
+type Error struct {
+	Code    Code   `json:"code"`
+	Message string `json:"message"`
+}
+
+// Errorf makes an Error.
+func Errorf(code Code, format string, args ...any) *Error {
+	return &Error{Code: code, Message: fmt.Errorf(format, args...).Error()}
+}
+
+func (e *Error) Error() string { return e.Message }
+
+// InFile reports whether the file is at fault, so that trying again is no use.
+func (e *Error) InFile() bool { return e.Code != CodeEngine }
+
+// A CrashError says that the child ended without a word of its own.
+type CrashError struct {
+	Signal   string // SIGSEGV, SIGKILL, …; empty when it was no signal
+	ExitCode int    // -1 after a signal
+	Stderr   string // the last of what it said, at most 16 KiB
+}
+
+func (e *CrashError) Error() string {
+	how := fmt.Sprintf("exit code %d", e.ExitCode)
+	if e.Signal != "" {
+		how = e.Signal
+	}
+	if last := e.lastWord(); last != "" {
+		return fmt.Sprintf("engine crashed (%s): %s", how, last)
+	}
+	return fmt.Sprintf("engine crashed (%s)", how)
+}
+
+// lastWord picks the line that tells most: what the Go runtime calls fatal, or
+// else the last one.
+func (e *CrashError) lastWord() string {
+	last := ""
+	for line := range strings.Lines(e.Stderr) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "fatal error:") || strings.HasPrefix(line, "panic:") {
+			return line
+		}
+		if line != "" {
+			last = line
+		}
+	}
+	return last
+}

@@ -1,0 +1,104 @@
+package libav
+
+import (
+	"fmt"
+	"image"
+	"time"
+
+	"github.com/asticode/go-astiav"
+
+	"github.com/mosaicd/mosaicd/ffmpeg"
+	"github.com/mosaicd/mosaicd/ffmpeg/cover"
+)
+
+// An artist sets the time of each frame and draws what is to be covered then.
+// One goroutine uses it.
+type artist struct {
+	painter *cover.Painter
+	layout  layout
+	covers  Covers
+	turn    orientation
+	clock   clock
+	covered int64 // frames drawn on
+}
+
+// touch returns the frame's time from the first one on.
+func (a *artist) touch(f *astiav.Frame, base astiav.Rational) (time.Duration, error) {
+	at, err := a.clock.at(f, base)
+	if err != nil {
+		return 0, err
+	}
+	width, height := a.turn.display(f.Width(), f.Height())
+	rects := a.covers.At(at, width, height)
+	if a.turn != upright {
+		for i, r := range rects {
+			rects[i] = a.turn.toCoded(r, f.Width(), f.Height())
+		}
+	}
+	shown := image.Rect(0, 0, f.Width(), f.Height())
+	visible := rects[:0]
+	for _, r := range rects {
+		if r.Overlaps(shown) {
+			visible = append(visible, r)
+		}
+	}
+	if len(visible) == 0 {
+		return at, nil
+	}
+	if err := drawCovers(a.painter, f, a.layout, visible); err != nil {
+		return 0, fmt.Errorf("cover the frame at %s: %w", at, err)
+	}
+	a.covered++
+	return at, nil
+}
+
+// A clock counts time from the first frame that it sees.
+type clock struct {
+	first, last int64
+	running     bool
+}
+
+// at settles the frame's presentation time and returns it from the first one
+// on. Times have to grow: players and encoders order frames by them.
+func (c *clock) at(f *astiav.Frame, base astiav.Rational) (time.Duration, error) {
+	pts, ok := timestamp(f)
+	if !ok {
+		return 0, ffmpeg.Errorf(ffmpeg.CodeInvalid, "a video frame after %s has no timestamp", toDuration(c.last-c.first, base))
+	}
+	if !c.running {
+		c.first, c.running = pts, true
+	} else if pts <= c.last {
+		return 0, ffmpeg.Errorf(ffmpeg.CodeInvalid, "video timestamps go back from %s to %s", toDuration(c.last, base), toDuration(pts, base))
+	}
+	c.last = pts
+	f.SetPts(pts)
+	return toDuration(pts-c.first, base), nil
+}
+
+// A ticker tells of progress, not too often.
+type ticker struct {
+	tell     func(ffmpeg.Progress)
+	progress ffmpeg.Progress
+	start    time.Duration
+	told     time.Time
+}
+
+func newTicker(tell func(ffmpeg.Progress), duration time.Duration) *ticker {
+	if tell == nil {
+		tell = func(ffmpeg.Progress) {}
+	}
+	return &ticker{tell: tell, progress: ffmpeg.Progress{Duration: duration.Seconds()}}
+}
+
+// frame counts one more; at is on the stream's own time line.
+func (t *ticker) frame(at time.Duration) {
+	if t.progress.Frames == 0 {
+		t.start = at
+	}
+	t.progress.Frames++
+	t.progress.Position = (at - t.start).Seconds()
+	if now := time.Now(); now.Sub(t.told) >= progressEvery {
+		t.told = now
+		t.tell(t.progress)
+	}
+}

@@ -1,0 +1,97 @@
+package libav
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/asticode/go-astiav"
+
+	"github.com/mosaicd/mosaicd/ffmpeg"
+)
+
+// A decoder turns packets of one video stream into frames. One goroutine uses it.
+type decoder struct {
+	cc       *astiav.CodecContext
+	timeBase astiav.Rational
+	stream   int
+	// refused counts packets that the codec could make nothing of.
+	refused int64
+	packets int64
+}
+
+func openDecoder(in *input, threads int) (_ *decoder, err error) {
+	params := in.video.CodecParameters()
+	codec := astiav.FindDecoder(params.CodecID())
+	if codec == nil {
+		return nil, ffmpeg.Errorf(ffmpeg.CodeUnsupported, "video codec %s is not supported", params.CodecID().Name())
+	}
+	d := &decoder{cc: astiav.AllocCodecContext(codec), timeBase: in.video.TimeBase(), stream: in.video.Index()}
+	if d.cc == nil {
+		return nil, errors.New("open decoder: out of memory")
+	}
+	defer func() {
+		if err != nil {
+			d.Close()
+		}
+	}()
+	if err := params.ToCodecContext(d.cc); err != nil {
+		return nil, fmt.Errorf("open decoder: %w", err)
+	}
+	d.cc.SetThreadCount(threads)
+	setPacketTimeBase(d.cc, d.timeBase)
+	if err := d.cc.Open(codec, nil); err != nil {
+		return nil, ffmpeg.Errorf(ffmpeg.CodeInvalid, "open %s decoder: %w", codec.Name(), err)
+	}
+	return d, nil
+}
+
+// send gives the codec a packet, or nil at the end. It returns false when the
+// codec must be drained by receive first, with the same packet to be sent again.
+// A packet that the codec refuses is counted and passed over, as players do.
+func (d *decoder) send(pkt *astiav.Packet) (bool, error) {
+	err := d.cc.SendPacket(pkt)
+	switch {
+	case errors.Is(err, astiav.ErrEagain):
+		return false, nil
+	case pkt == nil && err != nil:
+		return false, fmt.Errorf("flush decoder of stream %d: %w", d.stream, err)
+	case pkt == nil:
+		return true, nil
+	case errors.Is(err, astiav.ErrInvaliddata):
+		d.refused++
+	case err != nil:
+		return false, fmt.Errorf("decode video stream %d at %s: %w", d.stream, toDuration(pkt.Pts(), d.timeBase), err)
+	}
+	d.packets++
+	return true, nil
+}
+
+// receive fills frame. It returns astiav.ErrEagain when the codec wants another
+// packet and astiav.ErrEof after the last frame.
+func (d *decoder) receive(frame *astiav.Frame) error {
+	for {
+		err := d.cc.ReceiveFrame(frame)
+		switch {
+		case errors.Is(err, astiav.ErrInvaliddata): // with frame threads a bad packet shows here
+			d.refused++
+		case err == nil || errors.Is(err, astiav.ErrEagain) || errors.Is(err, astiav.ErrEof):
+			return err
+		default:
+			return fmt.Errorf("decode video stream %d: %w", d.stream, err)
+		}
+	}
+}
+
+// verdict says whether what came out is worth the name of the video.
+func (d *decoder) verdict(frames int64) error {
+	switch {
+	case frames == 0:
+		return ffmpeg.Errorf(ffmpeg.CodeInvalid, "no picture could be decoded from video stream %d (%d packets, %d of them refused)", d.stream, d.packets, d.refused)
+	case d.refused*20 > d.packets:
+		return ffmpeg.Errorf(ffmpeg.CodeInvalid, "video stream %d is damaged: %d of its %d packets can't be decoded", d.stream, d.refused, d.packets)
+	}
+	return nil
+}
+
+// Close frees everything. Calling it again does nothing.
+func (d *decoder) Close() { d.cc.Free() }

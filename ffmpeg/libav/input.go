@@ -1,0 +1,147 @@
+package libav
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/asticode/go-astiav"
+
+	"github.com/mosaicd/mosaicd/ffmpeg"
+)
+
+// demuxers are the only formats that an input may have. None of them is a
+// playlist, so none opens another file.
+const demuxers = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,flv,avi"
+
+// An input owns what libav allocated to read one file. One goroutine uses it.
+type input struct {
+	fc    *astiav.FormatContext
+	video *astiav.Stream // the one that is decoded
+	turn  orientation
+}
+
+func openInput(path string) (_ *input, err error) {
+	fc := astiav.AllocFormatContext()
+	if fc == nil {
+		return nil, errors.New("open input: out of memory")
+	}
+	options := astiav.NewDictionary()
+	defer options.Free()
+	for key, value := range map[string]string{
+		"format_whitelist":   demuxers,
+		"protocol_whitelist": "file",
+	} {
+		if err := options.Set(key, value, 0); err != nil {
+			fc.Free()
+			return nil, fmt.Errorf("open input: option %s: %w", key, err)
+		}
+	}
+	// The prefix keeps a name with a colon from being read as a protocol.
+	if err := fc.OpenInput("file:"+path, nil, options); err != nil { // frees fc on failure
+		return nil, openError(err)
+	}
+	in := &input{fc: fc}
+	defer func() {
+		if err != nil {
+			in.Close()
+		}
+	}()
+	// Never with options: v0.39.0 hands one dictionary where libav reads one for
+	// each stream.
+	if err := fc.FindStreamInfo(nil); err != nil {
+		return nil, ffmpeg.Errorf(ffmpeg.CodeNotVideo, "not a video: its streams can't be read: %w", err)
+	}
+	if in.video, err = videoStream(fc); err != nil {
+		return nil, err
+	}
+	if in.turn, err = orientationOf(in.video.CodecParameters()); err != nil {
+		return nil, err
+	}
+	return in, nil
+}
+
+func openError(err error) error {
+	if errors.Is(err, astiav.ErrInvaliddata) || errors.Is(err, astiav.ErrEof) || errors.Is(err, astiav.ErrDemuxerNotFound) {
+		return ffmpeg.Errorf(ffmpeg.CodeNotVideo, "not a video: no MP4, MOV, Matroska, WebM, MPEG-TS, FLV or AVI file is recognised in it: %w", err)
+	}
+	return fmt.Errorf("open input: %w", err)
+}
+
+// videoStream picks the one video stream. Several would mean pictures that
+// nobody looked for faces in.
+func videoStream(fc *astiav.FormatContext) (*astiav.Stream, error) {
+	videos := slices.DeleteFunc(slices.Clone(fc.Streams()), func(s *astiav.Stream) bool { return !isVideo(s) })
+	switch len(videos) {
+	case 0:
+		return nil, ffmpeg.Errorf(ffmpeg.CodeNoVideoStream, "no video stream among its %d streams", fc.NbStreams())
+	case 1:
+		return videos[0], nil
+	}
+	var indexes []string
+	for _, s := range videos {
+		indexes = append(indexes, fmt.Sprint(s.Index()))
+	}
+	return nil, ffmpeg.Errorf(ffmpeg.CodeUnsupported, "%d video streams (%s): only files with one are supported", len(videos), strings.Join(indexes, ", "))
+}
+
+// isVideo tells moving pictures from cover art.
+func isVideo(s *astiav.Stream) bool {
+	return s.CodecParameters().MediaType() == astiav.MediaTypeVideo && !isPicture(s)
+}
+
+func isPicture(s *astiav.Stream) bool {
+	return s.DispositionFlags().Has(astiav.DispositionFlagAttachedPic) ||
+		s.DispositionFlags().Has(astiav.DispositionFlagTimedThumbnails)
+}
+
+// read fills pkt with the file's next packet; astiav.ErrEof at the end.
+func (in *input) read(pkt *astiav.Packet) error {
+	err := in.fc.ReadFrame(pkt)
+	if err == nil || errors.Is(err, astiav.ErrEof) {
+		return err
+	}
+	return ffmpeg.Errorf(ffmpeg.CodeInvalid, "read input: %w", err)
+}
+
+// duration of the video, or of the file where the stream doesn't say.
+func (in *input) duration() time.Duration {
+	if d := in.video.Duration(); d > 0 {
+		return toDuration(d, in.video.TimeBase())
+	}
+	if d := in.fc.Duration(); d > 0 {
+		return time.Duration(d) * time.Microsecond // AV_TIME_BASE
+	}
+	return 0
+}
+
+func (in *input) media() ffmpeg.Media {
+	p := in.video.CodecParameters()
+	width, height := in.turn.display(p.Width(), p.Height())
+	return ffmpeg.Media{
+		Format:    in.fc.InputFormat().Name(),
+		Duration:  in.duration().Seconds(),
+		Codec:     p.CodecID().Name(),
+		Pixels:    p.PixelFormat().Name(),
+		Width:     width,
+		Height:    height,
+		Rotation:  in.turn.rotation(),
+		FrameRate: in.frameRate().Float64(),
+		Streams:   in.fc.NbStreams(),
+	}
+}
+
+func (in *input) frameRate() astiav.Rational { return in.fc.GuessFrameRate(in.video, nil) }
+
+// Close frees everything. Calling it again does nothing.
+func (in *input) Close() {
+	in.fc.CloseInput()
+	in.video = nil
+}
+
+// toDuration converts a time in units of base. It saturates at some 290 years.
+func toDuration(t int64, base astiav.Rational) time.Duration {
+	return time.Duration(astiav.RescaleQ(t, base, astiav.NewRational(1, int(time.Second))))
+}

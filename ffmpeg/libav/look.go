@@ -1,0 +1,225 @@
+package libav
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"time"
+
+	"github.com/asticode/go-astiav"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mosaicd/mosaicd/ffmpeg"
+)
+
+// A Look says which pictures of a video somebody wants to see.
+type Look struct {
+	Every   time.Duration // between two pictures; 0: every frame
+	MaxSide int           // the longer side is shrunk to this many pixels; 0: as it is
+	Gray    bool          // *image.Gray, else *image.RGBA
+	Threads int           // of the decoder; 0: one for each core
+}
+
+// Watch decodes the video of a file and shows the pictures that look asks for,
+// the way up that a viewer sees them, with the time from the first frame. The
+// first and the last frame are always shown. show owns the picture.
+func Watch(ctx context.Context, path string, look Look, show func(at time.Duration, picture image.Image) error, progress func(ffmpeg.Progress)) (ffmpeg.Report, error) {
+	started := time.Now()
+	in, err := openInput(path)
+	if err != nil {
+		return ffmpeg.Report{}, err
+	}
+	defer in.Close()
+	dec, err := openDecoder(in, look.Threads)
+	if err != nil {
+		return ffmpeg.Report{}, err
+	}
+	defer dec.Close()
+	packets, ok := newPacketQueue(packetsAhead)
+	if !ok {
+		return ffmpeg.Report{}, errors.New("allocate queues: out of memory")
+	}
+	defer packets.Close()
+	frames, ok := newFrameQueue(framesAhead)
+	if !ok {
+		return ffmpeg.Report{}, errors.New("allocate queues: out of memory")
+	}
+	defer frames.Close()
+	v := &viewer{look: look, turn: in.turn, show: show, progress: newTicker(progress, in.duration())}
+	defer v.Close()
+
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return demuxVideo(ctx, in, packets) })
+	g.Go(func() error { return decode(ctx, dec, packets, frames) })
+	g.Go(func() error { return v.watch(ctx, frames, dec.timeBase) })
+	if err := g.Wait(); err != nil {
+		return ffmpeg.Report{}, err
+	}
+	if err := dec.verdict(v.progress.progress.Frames); err != nil {
+		return ffmpeg.Report{}, err
+	}
+	return ffmpeg.Report{
+		Source: in.media(), Frames: v.progress.progress.Frames, DecodeErrors: dec.refused,
+		EngineSeconds: time.Since(started).Seconds(),
+	}, nil
+}
+
+// Probe returns what the file says of itself.
+func Probe(path string) (ffmpeg.Media, error) {
+	in, err := openInput(path)
+	if err != nil {
+		return ffmpeg.Media{}, err
+	}
+	defer in.Close()
+	return in.media(), nil
+}
+
+func demuxVideo(ctx context.Context, in *input, packets *packetQueue) error {
+	for {
+		pkt, err := packets.take(ctx)
+		if err != nil {
+			return err
+		}
+		if err := in.read(pkt); errors.Is(err, astiav.ErrEof) {
+			packets.finish()
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if pkt.StreamIndex() == in.video.Index() {
+			packets.put(pkt)
+		} else {
+			pkt.Unref()
+			packets.giveBack(pkt)
+		}
+	}
+}
+
+// A viewer owns what it takes to turn frames into pictures. One goroutine uses it.
+type viewer struct {
+	look     Look
+	turn     orientation
+	show     func(time.Duration, image.Image) error
+	progress *ticker
+	clock    clock
+
+	scaler *astiav.SoftwareScaleContext
+	scaled *astiav.Frame
+	from   pictureFormat // what scaler was made for
+}
+
+func (v *viewer) watch(ctx context.Context, frames *frameQueue, base astiav.Rational) error {
+	due := time.Duration(0)
+	var unseen *astiav.Frame // the latest frame, as long as it was not shown
+	for {
+		frame, ok, err := frames.next(ctx)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			if unseen == nil {
+				return nil
+			}
+			return v.present(unseen, toDuration(unseen.Pts()-v.clock.first, base))
+		}
+		at, err := v.clock.at(frame, base)
+		if err != nil {
+			return err
+		}
+		v.progress.frame(at)
+		if unseen != nil {
+			unseen.Unref()
+			frames.giveBack(unseen)
+			unseen = nil
+		}
+		if at < due {
+			unseen = frame
+			continue
+		}
+		due = at + v.look.Every
+		if err := v.present(frame, at); err != nil {
+			return err
+		}
+		frame.Unref()
+		frames.giveBack(frame)
+	}
+}
+
+func (v *viewer) present(frame *astiav.Frame, at time.Duration) error {
+	picture, err := v.picture(frame)
+	if err != nil {
+		return fmt.Errorf("look at the frame at %s: %w", at, err)
+	}
+	return v.show(at, picture)
+}
+
+func (v *viewer) picture(frame *astiav.Frame) (image.Image, error) {
+	if err := v.prepare(formatOf(frame)); err != nil {
+		return nil, err
+	}
+	if err := v.scaler.ScaleFrame(frame, v.scaled); err != nil {
+		return nil, fmt.Errorf("scale: %w", err)
+	}
+	pix, err := v.scaled.Data().Bytes(1) // a copy, packed
+	if err != nil {
+		return nil, fmt.Errorf("copy picture: %w", err)
+	}
+	width, height := v.scaled.Width(), v.scaled.Height()
+	shown := image.Rectangle{}
+	shown.Max.X, shown.Max.Y = v.turn.display(width, height)
+	if v.look.Gray {
+		return &image.Gray{Pix: v.turn.show(pix, width, height, 1), Stride: shown.Dx(), Rect: shown}, nil
+	}
+	return &image.RGBA{Pix: v.turn.show(pix, width, height, 4), Stride: 4 * shown.Dx(), Rect: shown}, nil
+}
+
+// prepare makes the scaler for pictures of that format, unless it has it.
+func (v *viewer) prepare(from pictureFormat) (err error) {
+	if v.scaler != nil && v.from == from {
+		return nil
+	}
+	v.Close()
+	defer func() {
+		if err != nil {
+			v.Close()
+		}
+	}()
+	width, height := from.width, from.height
+	if longer := max(width, height); v.look.MaxSide > 0 && longer > v.look.MaxSide {
+		width = max(width*v.look.MaxSide/longer, 1)
+		height = max(height*v.look.MaxSide/longer, 1)
+	}
+	format := astiav.PixelFormatRgba
+	if v.look.Gray {
+		format = astiav.PixelFormatGray8
+	}
+	if v.scaled = astiav.AllocFrame(); v.scaled == nil {
+		return errors.New("out of memory")
+	}
+	v.scaled.SetWidth(width)
+	v.scaled.SetHeight(height)
+	v.scaled.SetPixelFormat(format)
+	if err := v.scaled.AllocBuffer(0); err != nil {
+		return fmt.Errorf("allocate picture: %w", err)
+	}
+	v.scaler, err = astiav.CreateSoftwareScaleContext(from.width, from.height, from.pixels, width, height, format,
+		astiav.NewSoftwareScaleContextFlags(astiav.SoftwareScaleContextFlagArea))
+	if err != nil {
+		return fmt.Errorf("make scaler for %s: %w", from, err)
+	}
+	v.from = from
+	return nil
+}
+
+// Close frees everything. Calling it again does nothing.
+func (v *viewer) Close() {
+	if v.scaler != nil {
+		v.scaler.Free()
+		v.scaler = nil
+	}
+	if v.scaled != nil {
+		v.scaled.Free()
+		v.scaled = nil
+	}
+}

@@ -1,0 +1,228 @@
+package libav
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/asticode/go-astiav"
+
+	"github.com/mosaicd/mosaicd/ffmpeg"
+)
+
+// An output owns what libav allocated to write one file. One goroutine uses it.
+type output struct {
+	fc     *astiav.FormatContext
+	pb     *astiav.IOContext
+	path   string
+	format string
+	routes map[int]route // by index of the source's stream
+	// dropped names each stream of the source that is left out, and why.
+	dropped []string
+}
+
+// A route says where packets of one source stream go.
+type route struct {
+	stream   *astiav.Stream
+	timeBase astiav.Rational // of the packets
+}
+
+func openOutput(path, format string) (_ *output, err error) {
+	fc, err := astiav.AllocOutputFormatContext(nil, format, "file:"+path) // faststart reads it again by that name
+	if err != nil {
+		return nil, fmt.Errorf("open output: format %q: %w", format, err)
+	}
+	out := &output{fc: fc, path: path, format: format, routes: map[int]route{}}
+	defer func() {
+		if err != nil {
+			out.Close()
+		}
+	}()
+	out.pb, err = astiav.OpenIOContext("file:"+path, astiav.NewIOContextFlags(astiav.IOContextFlagWrite), nil, nil)
+	if err != nil {
+		return nil, fmt.Errorf("open output %s: %w", path, err)
+	}
+	fc.SetPb(out.pb)
+	return out, nil
+}
+
+// globalHeader reports whether the container wants the encoders' headers apart.
+func (o *output) globalHeader() bool {
+	return o.fc.OutputFormat().Flags().Has(astiav.IOFormatFlagGlobalheader)
+}
+
+// addStreams makes one stream for each of the source's that the output gets, in
+// the same order: the encoder's in place of the video, copies of the others.
+func (o *output) addStreams(in *input, e *encoder) error {
+	for _, s := range in.fc.Streams() {
+		var err error
+		if s.Index() == in.video.Index() {
+			err = o.addEncoded(s, e)
+		} else {
+			err = o.addCopy(s)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := copyMetadata(in.fc.Metadata(), o.fc.SetMetadata); err != nil {
+		return fmt.Errorf("copy metadata: %w", err)
+	}
+	if err := copyChapters(o.fc, in.fc); err != nil {
+		return fmt.Errorf("copy chapters: %w", err)
+	}
+	return nil
+}
+
+func (o *output) addEncoded(source *astiav.Stream, e *encoder) error {
+	s, err := o.addStream(source, e.timeBase)
+	if err != nil {
+		return err
+	}
+	if err := e.cc.ToCodecParameters(s.CodecParameters()); err != nil {
+		return fmt.Errorf("describe the encoded stream: %w", err)
+	}
+	if err := copySideData(s.CodecParameters(), source.CodecParameters()); err != nil {
+		return fmt.Errorf("copy side data of stream %d: %w", source.Index(), err)
+	}
+	setSampleAspectRatio(s, e.cc.SampleAspectRatio())
+	return nil
+}
+
+func (o *output) addCopy(source *astiav.Stream) error {
+	params := source.CodecParameters()
+	kind := params.MediaType()
+	what := fmt.Sprintf("stream %d (%s, %s)", source.Index(), kind, params.CodecID().Name())
+	switch {
+	case isPicture(source):
+		// Cover art is a frame of the video more often than not.
+		o.dropped = append(o.dropped, what+": a still picture that no face was looked for in")
+		return nil
+	case kind == astiav.MediaTypeAudio || kind == astiav.MediaTypeSubtitle:
+		if !canHold(o.fc, params.CodecID()) {
+			return ffmpeg.Errorf(ffmpeg.CodeUnsupported, "%s can't be copied into %s: choose another container for the output, such as .mkv or .mov", what, o.format)
+		}
+	case !canHold(o.fc, params.CodecID()) || params.CodecID() == astiav.CodecIDNone:
+		o.dropped = append(o.dropped, what+": "+o.format+" can't hold it")
+		return nil
+	}
+	s, err := o.addStream(source, source.TimeBase())
+	if err != nil {
+		return err
+	}
+	if err := params.Copy(s.CodecParameters()); err != nil {
+		return fmt.Errorf("copy parameters of stream %d: %w", source.Index(), err)
+	}
+	s.CodecParameters().SetCodecTag(0) // the muxer has its own
+	return nil
+}
+
+// addStream adds a stream that says of itself what the source's does.
+func (o *output) addStream(source *astiav.Stream, timeBase astiav.Rational) (*astiav.Stream, error) {
+	s := o.fc.NewStream(nil)
+	if s == nil {
+		return nil, errors.New("add output stream: out of memory")
+	}
+	s.SetID(source.ID())
+	s.SetTimeBase(timeBase) // a wish: the muxer may take a finer one
+	s.SetAvgFrameRate(source.AvgFrameRate())
+	s.SetDispositionFlags(source.DispositionFlags())
+	if err := copyMetadata(source.Metadata(), s.SetMetadata); err != nil {
+		return nil, fmt.Errorf("copy metadata of stream %d: %w", source.Index(), err)
+	}
+	o.routes[source.Index()] = route{stream: s, timeBase: timeBase}
+	return s, nil
+}
+
+// ofContainer are metadata entries that describe the source's container or
+// encoder and would be wrong in the output.
+var ofContainer = []string{"major_brand", "minor_version", "compatible_brands", "encoder"}
+
+// copyMetadata gives set a dictionary of its own: libav frees it with whatever
+// set puts it into.
+func copyMetadata(from *astiav.Dictionary, set func(*astiav.Dictionary)) error {
+	if from == nil {
+		return nil
+	}
+	d := astiav.NewDictionary()
+	if err := from.Copy(d, 0); err != nil {
+		d.Free()
+		return err
+	}
+	for _, key := range ofContainer {
+		if err := d.Set(key, "", 0); err != nil {
+			d.Free()
+			return err
+		}
+	}
+	set(d)
+	return nil
+}
+
+func (o *output) writeHeader() error {
+	options := map[string]string{}
+	if o.format == "mp4" || o.format == "mov" {
+		options["movflags"] = "+faststart"
+	}
+	err := withOptions(options, o.fc.WriteHeader)
+	if errors.Is(err, astiav.Error(-22)) { // EINVAL: a stream that this container has no place for
+		return ffmpeg.Errorf(ffmpeg.CodeUnsupported, "write %s header: %w (is there a stream that %s can't hold?)", o.format, err, o.format)
+	} else if err != nil {
+		return fmt.Errorf("write header: %w", err)
+	}
+	return nil
+}
+
+// write takes over what pkt refers to. Packets of streams that are left out are
+// passed over.
+func (o *output) write(pkt *astiav.Packet) error {
+	source := pkt.StreamIndex()
+	r, ok := o.routes[source]
+	if !ok {
+		pkt.Unref()
+		return nil
+	}
+	pts := pkt.Pts()
+	pkt.SetStreamIndex(r.stream.Index())
+	pkt.RescaleTs(r.timeBase, r.stream.TimeBase())
+	pkt.SetPos(-1)
+	if err := o.fc.WriteInterleavedFrame(pkt); err != nil {
+		return fmt.Errorf("write stream %d at %s: %w", source, toDuration(pts, r.timeBase), err)
+	}
+	return nil
+}
+
+// finish writes the end of the file and closes it. A full disk may show only here.
+func (o *output) finish() error {
+	if err := o.fc.WriteTrailer(); err != nil {
+		return fmt.Errorf("write trailer: %w", err)
+	}
+	pb := o.pb
+	o.pb = nil
+	if err := pb.Close(); err != nil {
+		return fmt.Errorf("close output: %w", err)
+	}
+	return o.sync()
+}
+
+// sync has the file on the disk before anybody gives it its final name.
+func (o *output) sync() error {
+	f, err := os.OpenFile(o.path, os.O_RDWR, 0)
+	if err != nil {
+		return fmt.Errorf("sync output: %w", err)
+	}
+	err = f.Sync()
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("sync output: %w", err)
+	}
+	return nil
+}
+
+// Close frees everything. Calling it again does nothing.
+func (o *output) Close() {
+	if o.pb != nil {
+		_ = o.pb.Close() // finish was not reached: the file is of no use
+		o.pb = nil
+	}
+	o.fc.Free()
+}

@@ -1,0 +1,155 @@
+package libav
+
+// #cgo pkg-config: libavcodec libavformat libavutil
+// #include <libavcodec/avcodec.h>
+// #include <libavformat/avformat.h>
+// #include <libavutil/avutil.h>
+// #include <libavutil/mem.h>
+// #include <libavutil/pixdesc.h>
+//
+// // copy_chapters gives dst a copy of src's chapters, which avformat_free_context
+// // frees with dst. libavformat has no public call for it.
+// static int copy_chapters(AVFormatContext *dst, const AVFormatContext *src) {
+//     for (unsigned i = 0; i < src->nb_chapters; i++) {
+//         const AVChapter *from = src->chapters[i];
+//         AVChapter *to = av_mallocz(sizeof(*to));
+//         if (!to)
+//             return AVERROR(ENOMEM);
+//         to->id = from->id;
+//         to->time_base = from->time_base;
+//         to->start = from->start;
+//         to->end = from->end;
+//         int ret = av_dict_copy(&to->metadata, from->metadata, 0);
+//         if (ret >= 0)
+//             ret = av_dynarray_add_nofree(&dst->chapters, (int *)&dst->nb_chapters, to);
+//         if (ret < 0) {
+//             av_dict_free(&to->metadata);
+//             av_free(to);
+//             return ret;
+//         }
+//     }
+//     return 0;
+// }
+//
+// // copy_side_data adds to dst what src says of the stream as a whole: display
+// // matrix, mastering display, content light level. What dst has stays.
+// static int copy_side_data(AVCodecParameters *dst, const AVCodecParameters *src) {
+//     for (int i = 0; i < src->nb_coded_side_data; i++) {
+//         const AVPacketSideData *from = &src->coded_side_data[i];
+//         if (from->type == AV_PKT_DATA_CPB_PROPERTIES) // the source encoder's, not ours
+//             continue;
+//         if (av_packet_side_data_get(dst->coded_side_data, dst->nb_coded_side_data, from->type))
+//             continue;
+//         AVPacketSideData *to = av_packet_side_data_new(&dst->coded_side_data, &dst->nb_coded_side_data,
+//                                                        from->type, from->size, 0);
+//         if (!to)
+//             return AVERROR(ENOMEM);
+//         memcpy(to->data, from->data, from->size);
+//     }
+//     return 0;
+// }
+import "C"
+
+import (
+	"fmt"
+	"time"
+	"unsafe"
+
+	"github.com/asticode/go-astiav"
+)
+
+// This file and planes.go hold all of our own "C": what go-astiav v0.39.0 has
+// no call for. Its FormatContext, Stream and CodecParameters are structs of one
+// field, the C pointer, and lend it to nobody; TestPointersOfAstiav fails when a
+// new version changes that.
+
+func formatPointer(fc *astiav.FormatContext) *C.AVFormatContext {
+	return *(**C.AVFormatContext)(unsafe.Pointer(fc))
+}
+
+func streamPointer(s *astiav.Stream) *C.AVStream {
+	return *(**C.AVStream)(unsafe.Pointer(s))
+}
+
+func parametersPointer(p *astiav.CodecParameters) *C.AVCodecParameters {
+	return *(**C.AVCodecParameters)(unsafe.Pointer(p))
+}
+
+func codecPointer(c *astiav.CodecContext) *C.AVCodecContext {
+	return (*C.AVCodecContext)(c.UnsafePointer())
+}
+
+func framePointer(f *astiav.Frame) *C.AVFrame {
+	return (*C.AVFrame)(f.UnsafePointer())
+}
+
+func check(ret C.int) error {
+	if ret < 0 {
+		return astiav.Error(ret)
+	}
+	return nil
+}
+
+func copyChapters(dst, src *astiav.FormatContext) error {
+	return check(C.copy_chapters(formatPointer(dst), formatPointer(src)))
+}
+
+func copySideData(dst, src *astiav.CodecParameters) error {
+	return check(C.copy_side_data(parametersPointer(dst), parametersPointer(src)))
+}
+
+// canHold reports whether the muxer knows a way to store the codec. Where the
+// muxer can't say, it is asked by WriteHeader.
+func canHold(fc *astiav.FormatContext, id astiav.CodecID) bool {
+	ret := C.avformat_query_codec(formatPointer(fc).oformat, C.enum_AVCodecID(id), C.FF_COMPLIANCE_NORMAL)
+	return ret != 0
+}
+
+// timestamp is the frame's presentation time in its stream's time base, also
+// where the file gives only decoding times; ok is false when it gives neither.
+func timestamp(f *astiav.Frame) (pts int64, ok bool) {
+	pts = int64(framePointer(f).best_effort_timestamp)
+	return pts, pts != C.AV_NOPTS_VALUE
+}
+
+func setSampleAspectRatio(s *astiav.Stream, r astiav.Rational) {
+	streamPointer(s).sample_aspect_ratio = C.AVRational{num: C.int(r.Num()), den: C.int(r.Den())}
+}
+
+// copyFieldOrder and copyChromaLocation set what CodecContext has no setter for.
+func copyFieldOrder(dst *astiav.CodecContext, src *astiav.CodecParameters) {
+	codecPointer(dst).field_order = parametersPointer(src).field_order
+}
+
+func copyColor(dst *astiav.CodecContext, src *astiav.CodecParameters) {
+	dst.SetColorPrimaries(src.ColorPrimaries())
+	dst.SetColorTransferCharacteristic(src.ColorTransferCharacteristic())
+	dst.SetColorSpace(src.ColorSpace())
+	dst.SetColorRange(src.ColorRange())
+	codecPointer(dst).chroma_sample_location = parametersPointer(src).chroma_location
+}
+
+// Version describes the libav that this binary holds, a line each.
+func Version() []string {
+	library := func(name string, v C.uint) string {
+		return fmt.Sprintf("%s %d.%d.%d", name, v>>16, v>>8&0xff, v&0xff)
+	}
+	return []string{
+		"FFmpeg " + C.GoString(C.av_version_info()),
+		library("libavutil", C.avutil_version()),
+		library("libavcodec", C.avcodec_version()),
+		library("libavformat", C.avformat_version()),
+		"license " + C.GoString(C.avutil_license()),
+		"configuration " + C.GoString(C.avutil_configuration()),
+	}
+}
+
+// setPacketTimeBase lets the decoder guess times where the file leaves them out.
+func setPacketTimeBase(cc *astiav.CodecContext, base astiav.Rational) {
+	codecPointer(cc).pkt_timebase = C.AVRational{num: C.int(base.Num()), den: C.int(base.Den())}
+}
+
+// frameDuration is how long the frame is shown; 0 where nothing says so.
+func frameDuration(f *astiav.Frame, base astiav.Rational) time.Duration {
+	return toDuration(int64(framePointer(f).duration), base)
+}

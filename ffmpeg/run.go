@@ -1,0 +1,152 @@
+package ffmpeg
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"regexp"
+	"runtime"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// stderrTail is how much of what the child said last is kept.
+const stderrTail = 16 << 10
+
+// An Engine starts a child for each piece of work. It may be used by several
+// goroutines at once.
+type Engine struct {
+	path string
+	args []string
+	// Started is told the process id of each child; nil: nobody wants to know.
+	Started func(pid int)
+}
+
+// NewEngine returns an Engine whose children run path with args.
+func NewEngine(path string, args ...string) *Engine {
+	return &Engine{path: path, args: args}
+}
+
+// Self returns an Engine whose children are this binary, with args.
+func Self(args ...string) (*Engine, error) {
+	path, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find the engine's binary: %w", err)
+	}
+	return NewEngine(path, args...), nil
+}
+
+// Run starts a child, gives it the spec and waits for its end. Progress is
+// called from one goroutine and may be nil.
+//
+// The error is an *Error where the child could say what is wrong, a *CrashError
+// where it could not, and ctx's cause when that ended: the child is killed then.
+// It is also killed when this process dies.
+func (e *Engine) Run(ctx context.Context, spec Spec, progress func(Progress)) (Report, error) {
+	work, err := json.Marshal(spec)
+	if err != nil {
+		return Report{}, fmt.Errorf("encode the engine's work: %w", err)
+	}
+
+	// The kernel sends Pdeathsig when the thread that started the child ends,
+	// so this goroutine keeps its thread for as long as the child lives.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+
+	cmd := exec.CommandContext(ctx, e.path, e.args...)
+	// Nothing of ours: no credentials, no proxy. One goroutine's trace is enough.
+	cmd.Env = []string{"GOTRACEBACK=single"}
+	cmd.Stdin = bytes.NewReader(work)
+	stderr := &tail{limit: stderrTail}
+	cmd.Stderr = stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = 5 * time.Second
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return Report{}, fmt.Errorf("start the engine: %w", err)
+	}
+	if err := cmd.Start(); err != nil {
+		return Report{}, fmt.Errorf("start the engine: %w", err)
+	}
+	if e.Started != nil {
+		e.Started(cmd.Process.Pid)
+	}
+
+	last, readErr := listen(stdout, progress)
+	if readErr != nil {
+		_ = cmd.Cancel() // it no longer speaks our language: don't wait for more
+	}
+	waitErr := cmd.Wait()
+	switch {
+	case ctx.Err() != nil && last.Report == nil:
+		return Report{}, fmt.Errorf("engine stopped: %w", context.Cause(ctx))
+	case last.Error != nil:
+		return Report{}, last.Error
+	case waitErr != nil:
+		return Report{}, crash(cmd.ProcessState, stderr.String())
+	case readErr != nil:
+		return Report{}, fmt.Errorf("read from the engine: %w", readErr)
+	case last.Report == nil:
+		return Report{}, &CrashError{Stderr: stderr.String()}
+	}
+	return *last.Report, nil
+}
+
+// listen reads the child's messages to the end and returns the one that ends
+// the conversation.
+func listen(r io.Reader, progress func(Progress)) (message, error) {
+	var last message
+	d := json.NewDecoder(r)
+	for {
+		var m message
+		if err := d.Decode(&m); errors.Is(err, io.EOF) {
+			return last, nil
+		} else if err != nil {
+			return last, err
+		}
+		switch {
+		case m.Progress == nil:
+			last = m
+		case progress != nil:
+			progress(*m.Progress)
+		}
+	}
+}
+
+// A fault inside C code reaches us as the Go runtime's report of it and exit
+// code 2, not as the signal itself.
+var faultLine = regexp.MustCompile(`(?m)^(?:\[signal )?(SIG[A-Z]+): `)
+
+func crash(state *os.ProcessState, stderr string) *CrashError {
+	e := &CrashError{ExitCode: state.ExitCode(), Stderr: stderr}
+	if ws, ok := state.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		e.Signal = unix.SignalName(ws.Signal())
+	} else if m := faultLine.FindStringSubmatch(stderr); m != nil {
+		e.Signal = m[1]
+	}
+	return e
+}
+
+// A tail keeps the last bytes written to it.
+type tail struct {
+	limit int
+	buf   []byte
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.buf = append(t.buf, p...)
+	if over := len(t.buf) - t.limit; over > 0 {
+		t.buf = append(t.buf[:0], t.buf[over:]...)
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string { return string(t.buf) }

@@ -1,0 +1,97 @@
+// Package ffmpeg says what is to be done with one media file and has a child
+// process do it. The child is this very binary; libav lives only there, so a
+// file that crashes or stalls it costs one job and not the worker. This package
+// needs no C.
+package ffmpeg
+
+import "encoding/json"
+
+// An Op is what the child does with its input.
+type Op string
+
+const (
+	// OpProbe reads what the file says of itself.
+	OpProbe Op = "probe"
+	// OpDetect decodes the video and looks for faces in it.
+	OpDetect Op = "detect"
+	// OpMosaic decodes the video, covers the tracks and writes the output.
+	OpMosaic Op = "mosaic"
+)
+
+// Formats maps an output file's extension to the name of libav's muxer.
+var Formats = map[string]string{
+	".mp4": "mp4",
+	".m4v": "mp4",
+	".mov": "mov",
+	".mkv": "matroska",
+	".ts":  "mpegts",
+}
+
+// A Spec is one piece of work for the child. It reaches it as JSON on its
+// standard input.
+type Spec struct {
+	Op    Op     `json:"op"`
+	Input string `json:"input"` // a local file
+
+	// Output and the fields below it are for OpMosaic. The child creates or
+	// truncates Output; on failure it may leave a half-written file there.
+	Output string `json:"output,omitempty"`
+	Format string `json:"format,omitempty"` // a value of Formats
+	// Tracks is what to cover when, as package faces wrote it. This package and
+	// libav's hand it on unread.
+	Tracks json.RawMessage `json:"tracks,omitempty"`
+	Style  string          `json:"style,omitempty"`  // mosaic, blur or fill
+	Blocks int             `json:"blocks,omitempty"` // cells across the longer side of a box, at least 1
+	Video  Video           `json:"video"`
+
+	// DetectEvery is, for OpDetect, the time between two looks, in milliseconds.
+	DetectEvery int64 `json:"detectEveryMs,omitempty"`
+}
+
+// Video holds the settings of the video encoder (x264).
+type Video struct {
+	Preset  string `json:"preset,omitempty"`  // one of Presets; empty is the encoder's own (medium)
+	CRF     int    `json:"crf"`               // constant rate factor, 0 (lossless in 8 bit) to 51
+	Threads int    `json:"threads,omitempty"` // 0: one for each core
+}
+
+// Presets are x264's, fastest first.
+var Presets = []string{
+	"ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
+}
+
+// Progress says how far the child has come. Counts never shrink.
+type Progress struct {
+	Frames   int64   `json:"frames"`                    // video frames written, or looked through
+	Position float64 `json:"positionSeconds"`           // of the last one, from the start of the video
+	Duration float64 `json:"durationSeconds,omitempty"` // of the video, as its container says; 0: it doesn't
+}
+
+// A Report is what the child did.
+type Report struct {
+	Source Media `json:"source"`
+	Output Media `json:"output,omitzero"` // OpMosaic
+
+	Frames        int64   `json:"frames"`        // video frames decoded
+	FramesCovered int64   `json:"framesCovered"` // frames with at least one cover
+	DecodeErrors  int64   `json:"decodeErrors"`  // packets that the decoder refused
+	EngineSeconds float64 `json:"engineSeconds"` // wall time of the child's work
+	// Dropped names each stream of the source that is not in the output, and why.
+	Dropped []string `json:"dropped,omitempty"`
+	// Detections is what OpDetect found, as package faces reads it.
+	Detections json.RawMessage `json:"detections,omitempty"`
+}
+
+// Media is what a file says of itself.
+type Media struct {
+	Format   string  `json:"format"`          // libav's name of the demuxer or muxer
+	Duration float64 `json:"durationSeconds"` // of the video; 0 when the file doesn't say
+	Codec    string  `json:"codec"`
+	Pixels   string  `json:"pixelFormat"`
+	// Width and Height are as displayed: swapped where Rotation is 90 or 270.
+	Width     int     `json:"width"`
+	Height    int     `json:"height"`
+	Rotation  int     `json:"rotation,omitempty"` // degrees clockwise that a player turns the picture by
+	FrameRate float64 `json:"frameRate,omitempty"`
+	Streams   int     `json:"streams"`
+}

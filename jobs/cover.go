@@ -1,0 +1,116 @@
+// Package jobs says what is to be done with what arrives on the queue, does it,
+// and publishes what came of it.
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/mosaicd/mosaicd/ffmpeg"
+	"github.com/mosaicd/mosaicd/jobs/faces"
+)
+
+// An Engine does one piece of work on local files. *ffmpeg.Engine does it in a
+// child process.
+type Engine interface {
+	Run(context.Context, ffmpeg.Spec, func(ffmpeg.Progress)) (ffmpeg.Report, error)
+}
+
+// A Cover is one local file to be covered.
+type Cover struct {
+	Source   string // path
+	Output   string // path; its extension says the container: see ffmpeg.Formats
+	Settings Settings
+	// Pages of a Rekognition result say where the faces are. Where there are
+	// none, Detector is asked: DetectorBuiltin or DetectorNone.
+	Pages    [][]byte
+	Detector Detector
+}
+
+// Covered is what came of a Cover.
+type Covered struct {
+	ffmpeg.Report
+	Faces         int     // tracks
+	DetectSeconds float64 // wall time of the detector's pass
+}
+
+// A Step is a part of the work that has a progress of its own.
+type Step string
+
+const (
+	StepDetect Step = "detect"
+	StepEncode Step = "encode"
+)
+
+// Run finds the faces and writes the output. Progress may be nil. Errors of the
+// engine come wrapped as it gave them: see ffmpeg.Engine's Run.
+func (c Cover) Run(ctx context.Context, engine Engine, progress func(Step, ffmpeg.Progress)) (Covered, error) {
+	if progress == nil {
+		progress = func(Step, ffmpeg.Progress) {}
+	}
+	extension := strings.ToLower(filepath.Ext(c.Output))
+	format, ok := ffmpeg.Formats[extension]
+	if !ok {
+		return Covered{}, fmt.Errorf("output %s: the extension says the container and must be one of .mp4, .m4v, .mov, .mkv, .ts", c.Output)
+	}
+	var done Covered
+	detections, err := c.detect(ctx, engine, &done, progress)
+	if err != nil {
+		return Covered{}, err
+	}
+	tracks := detections.Track(faces.Options{Margin: c.Settings.Margin})
+	encoded, err := json.Marshal(tracks)
+	if err != nil {
+		return Covered{}, fmt.Errorf("encode tracks: %w", err)
+	}
+	done.Faces = len(tracks)
+	done.Report, err = engine.Run(ctx, ffmpeg.Spec{
+		Op:     ffmpeg.OpMosaic,
+		Input:  c.Source,
+		Output: c.Output,
+		Format: format,
+		Tracks: encoded,
+		Style:  c.Settings.Style,
+		Blocks: c.Settings.Blocks,
+		Video:  ffmpeg.Video{Preset: c.Settings.Preset, CRF: c.Settings.CRF, Threads: c.Settings.Threads},
+	}, func(p ffmpeg.Progress) { progress(StepEncode, p) })
+	if err != nil {
+		return Covered{}, fmt.Errorf("cover %s: %w", filepath.Base(c.Source), err)
+	}
+	return done, nil
+}
+
+// detect runs the detector as a pass of its own, before anything is encoded: a
+// cover begins one interval before the face was first seen, which a single pass
+// would learn only when those frames are already written.
+func (c Cover) detect(ctx context.Context, engine Engine, done *Covered, progress func(Step, ffmpeg.Progress)) (faces.Detections, error) {
+	if len(c.Pages) > 0 {
+		return faces.Parse(c.Pages...)
+	}
+	switch c.Detector {
+	case DetectorNone:
+		return faces.Detections{}, nil
+	case DetectorBuiltin:
+	default:
+		return faces.Detections{}, fmt.Errorf("detector %q can't look at a local file: builtin and none can", c.Detector)
+	}
+	report, err := engine.Run(ctx, ffmpeg.Spec{
+		Op:          ffmpeg.OpDetect,
+		Input:       c.Source,
+		DetectEvery: faces.DetectorEvery.Milliseconds(),
+		Video:       ffmpeg.Video{Threads: c.Settings.Threads},
+	}, func(p ffmpeg.Progress) { progress(StepDetect, p) })
+	if err != nil {
+		return faces.Detections{}, fmt.Errorf("look for faces in %s: %w", filepath.Base(c.Source), err)
+	}
+	done.DetectSeconds = report.EngineSeconds
+	found, err := faces.Parse(report.Detections)
+	if err != nil {
+		return faces.Detections{}, err
+	}
+	found.Every = faces.DetectorEvery
+	return found, nil
+}

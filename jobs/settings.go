@@ -1,0 +1,57 @@
+package jobs
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mosaicd/mosaicd/ffmpeg"
+	"github.com/mosaicd/mosaicd/jobs/faces"
+)
+
+// A Detector says who looks for faces.
+type Detector string
+
+const (
+	// DetectorBuiltin looks for faces in the engine, in a pass of its own.
+	DetectorBuiltin Detector = "builtin"
+	// DetectorRekognition asks Amazon Rekognition. This version can't yet.
+	DetectorRekognition Detector = "rekognition"
+	// DetectorNone looks for none: nothing is covered.
+	DetectorNone Detector = "none"
+)
+
+// Settings say how faces are covered and how the video is encoded.
+type Settings struct {
+	Style   string  // mosaic, blur or fill. Defaults to mosaic.
+	Blocks  int     // cells across the longer side of a box, 2 to 64. Defaults to 8.
+	Margin  float64 // how much a box grows on every side, as a fraction of its size, 0 to 2. Defaults to 0.15.
+	Preset  string  // x264's, ultrafast to placebo. Defaults to medium.
+	CRF     int     // x264's constant rate factor, 0 (best) to 51. Defaults to 20.
+	Threads int     // of the encoder and of the decoder; 0 is one for each core. Defaults to 0.
+}
+
+// DefaultSettings returns the Settings of somebody who asked for nothing.
+func DefaultSettings() Settings {
+	return Settings{Style: "mosaic", Blocks: 8, Margin: faces.DefaultMargin, Preset: "medium", CRF: 20}
+}
+
+// Validate returns an error that names the first field out of its range.
+func (s Settings) Validate() error {
+	styles := []string{"mosaic", "blur", "fill"}
+	switch {
+	case !slices.Contains(styles, s.Style):
+		return fmt.Errorf("style: must be one of %s (got %q)", strings.Join(styles, ", "), s.Style)
+	case s.Blocks < 2 || s.Blocks > 64:
+		return fmt.Errorf("blocks: must be 2 to 64 (got %d)", s.Blocks)
+	case !(s.Margin >= 0 && s.Margin <= 2):
+		return fmt.Errorf("margin: must be 0 to 2 (got %v)", s.Margin)
+	case !slices.Contains(ffmpeg.Presets, s.Preset):
+		return fmt.Errorf("preset: must be one of %s (got %q)", strings.Join(ffmpeg.Presets, ", "), s.Preset)
+	case s.CRF < 0 || s.CRF > 51:
+		return fmt.Errorf("crf: must be 0 to 51 (got %d)", s.CRF)
+	case s.Threads < 0 || s.Threads > 256:
+		return fmt.Errorf("threads: must be 0 to 256 (got %d)", s.Threads)
+	}
+	return nil
+}
