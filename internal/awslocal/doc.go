@@ -1,0 +1,52 @@
+// Package awslocal serves SQS, SNS and S3 on one loopback address in this
+// process, for `mosaicd demo` and for tests. It is never used in production.
+//
+// Queues and topics are goaws's, buckets are gofakes3's, in memory. In front of
+// both lies a thin HTTP layer that corrects what a media worker would notice:
+// visibility timeouts end on time, receive counts grow, errors carry the codes
+// that the SDKs turn into types, GET honours If-Match, and S3 sends its
+// notifications. One address answers all three services, so AWS_ENDPOINT_URL
+// alone points the SDKs and the AWS CLI at it; since its host is an IP address
+// they choose path-style S3 requests by themselves. (Version 1 of the CLI needs
+// --endpoint-url for SQS, see Server.Environ.)
+//
+// Several Servers can run in one process; each has its own queues, topics and
+// buckets. Calls to goaws are serialised over all of them, because goaws keeps
+// its state in package variables. No goroutine outlives Close. Importing this
+// package costs a process some 20 to 100 ms at its start, since goaws generates
+// an RSA key then.
+//
+// # Known gaps
+//
+// SQS:
+//   - Only the JSON protocol is spoken, which every AWS SDK has used since 2023.
+//   - A message goes to its dead-letter queue when its last visibility timeout
+//     ends. SQS moves it at the receive after that. The number of deliveries is
+//     the same.
+//   - ApproximateFirstReceiveTimestamp is the time of the latest receive.
+//   - MessageRetentionPeriod is kept and not acted upon; access policies are
+//     accepted and dropped; nothing limits a message to 12 hours in flight.
+//   - FIFO queues are not supported.
+//   - MD5OfMessageAttributes is wrong for attributes of type Number. The Go SDK
+//     does not check it.
+//   - Tags, permissions and message move tasks are refused.
+//
+// SNS:
+//   - Only the sqs protocol can be subscribed.
+//   - Filter policies match whole strings against message attributes. Others
+//     are refused.
+//   - Signatures are not valid. GetTopicAttributes, tags and permissions are
+//     refused. The size of a message is not limited.
+//
+// S3:
+//   - Requests are not authenticated, and checksums are kept and sent back, but
+//     not compared with the body.
+//   - GET ignores partNumber and If-Unmodified-Since.
+//   - CopyObject ignores the version of its source, reports the version of the
+//     source for that of the copy, and keeps the source's metadata even with
+//     the directive REPLACE. UploadPartCopy is refused.
+//   - ListObjectVersions reports the MD5 of an object that was uploaded in
+//     parts where S3 reports its multipart ETag.
+//   - Tags, access lists, policies, encryption, lifecycle and such are refused
+//     with NotImplemented. Notifications are set with Server.Notify.
+package awslocal

@@ -1,0 +1,173 @@
+package awslocal
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/Admiral-Piett/goaws/app/gosns"
+	"github.com/Admiral-Piett/goaws/app/models"
+)
+
+// topicOperations are the SNS operations that are served.
+var topicOperations = map[string]operation{
+	"CreateTopic":               gosns.CreateTopicV1,
+	"DeleteTopic":               gosns.DeleteTopicV1,
+	"GetSubscriptionAttributes": gosns.GetSubscriptionAttributesV1,
+	"ListSubscriptions":         gosns.ListSubscriptionsV1,
+	"ListSubscriptionsByTopic":  gosns.ListSubscriptionsByTopicV1,
+	"ListTopics":                gosns.ListTopicsV1,
+	"Publish":                   gosns.PublishV1,
+	"PublishBatch":              gosns.PublishBatchV1,
+	"SetSubscriptionAttributes": gosns.SetSubscriptionAttributesV1,
+	"Subscribe":                 gosns.SubscribeV1,
+	"Unsubscribe":               gosns.UnsubscribeV1,
+}
+
+func (a *account) serveSNS(w http.ResponseWriter, r *http.Request) {
+	if err := r.ParseForm(); err != nil {
+		writeSNSError(w, errInvalidTopicParameter("read form: "+err.Error()))
+		return
+	}
+	unlock := a.lock()
+	defer unlock()
+	name := r.PostForm.Get("Action")
+	op, ok := topicOperations[name]
+	if !ok {
+		writeSNSError(w, &apiError{status: http.StatusBadRequest, code: "InvalidAction",
+			message: fmt.Sprintf("%q is not served here; SQS is served over its JSON protocol", name)})
+		return
+	}
+	if err := checkTopicRequest(name, r.PostForm); err != nil {
+		writeSNSError(w, err)
+		return
+	}
+	status, out := op(r)
+	if failed, ok := out.(models.ErrorResponse); ok {
+		writeSNSError(w, topicError(failed.Result))
+		return
+	}
+	var messageID string
+	if published, ok := out.(models.PublishResponse); ok {
+		messageID = published.Result.MessageId
+	}
+	if err := a.completePublished(messageID); err != nil {
+		writeSNSError(w, err)
+		return
+	}
+	a.wake()
+	writeXML(w, status, out)
+}
+
+// checkTopicRequest refuses what goaws would silently take for something else,
+// and HTTP subscriptions, to which it posts while it holds the lock.
+func checkTopicRequest(name string, form url.Values) error {
+	attrs := map[string]string{form.Get("AttributeName"): form.Get("AttributeValue")}
+	if name == "Subscribe" {
+		if p := form.Get("Protocol"); p != string(models.ProtocolSQS) {
+			return errInvalidTopicParameter(fmt.Sprintf("Invalid parameter: Protocol %q is not served here; known is sqs", p))
+		}
+		for i := 1; form.Has(fmt.Sprintf("Attributes.entry.%d.key", i)); i++ {
+			attrs[form.Get(fmt.Sprintf("Attributes.entry.%d.key", i))] = form.Get(fmt.Sprintf("Attributes.entry.%d.value", i))
+		}
+	}
+	if policy := attrs["FilterPolicy"]; policy != "" {
+		var exact map[string][]string
+		if err := json.Unmarshal([]byte(policy), &exact); err != nil {
+			return errInvalidTopicParameter("Invalid parameter: FilterPolicy: only lists of whole strings are served here: " + err.Error())
+		}
+	}
+	if scope := attrs["FilterPolicyScope"]; scope != "" && scope != "MessageAttributes" {
+		return errInvalidTopicParameter(fmt.Sprintf("Invalid parameter: FilterPolicyScope %q is not served here", scope))
+	}
+	return nil
+}
+
+// topicError gives an error of goaws the name that SNS has for it.
+func topicError(e models.ErrorResult) error {
+	switch path.Ext(e.Code) {
+	case ".NonExistentTopic", ".NonExistentSubscription":
+		return &apiError{status: http.StatusNotFound, code: "NotFound", message: e.Message}
+	}
+	return errInvalidTopicParameter(e.Message)
+}
+
+func errInvalidTopicParameter(message string) error {
+	return &apiError{status: http.StatusBadRequest, code: "InvalidParameter", message: message}
+}
+
+// An envelope is the body of a message that came from a topic without raw
+// delivery:
+// https://docs.aws.amazon.com/sns/latest/dg/sns-sqs-as-subscriber.html
+type envelope struct {
+	Type              string
+	MessageID         string `json:"MessageId"`
+	TopicArn          string
+	Subject           string `json:",omitempty"`
+	Message           string
+	Timestamp         string
+	SignatureVersion  string
+	Signature         string
+	SigningCertURL    string
+	UnsubscribeURL    string
+	MessageAttributes map[string]envelopeAttribute `json:",omitempty"`
+}
+
+type envelopeAttribute struct{ Type, Value string }
+
+// completePublished gives the messages that goaws has just put into queues the
+// time that it leaves out and the envelope that SNS writes. The envelope's id
+// is the one that Publish returned, unless messageID is empty.
+func (a *account) completePublished(messageID string) error {
+	now := time.Now()
+	for _, q := range a.queues {
+		for i := range q.Messages {
+			m := &q.Messages[i]
+			if !m.SentTime.IsZero() {
+				continue
+			}
+			m.SentTime = now
+			if m.MD5OfMessageAttributes != "" { // which goaws sets with raw delivery only
+				continue
+			}
+			body, err := reenvelop(m.MessageBody, messageID)
+			if err != nil {
+				return err
+			}
+			m.MessageBody = body
+		}
+	}
+	return nil
+}
+
+func reenvelop(body, messageID string) (string, error) {
+	var in models.SNSMessage
+	if err := json.Unmarshal([]byte(body), &in); err != nil {
+		return "", fmt.Errorf("decode envelope: %w", err)
+	}
+	out := envelope{
+		Type: in.Type, MessageID: in.MessageId, TopicArn: in.TopicArn, Subject: in.Subject, Message: in.Message,
+		Timestamp: in.Timestamp, SignatureVersion: in.SignatureVersion, Signature: in.Signature,
+		SigningCertURL: in.SigningCertURL, UnsubscribeURL: in.UnsubscribeURL,
+		MessageAttributes: make(map[string]envelopeAttribute),
+	}
+	if messageID != "" {
+		out.MessageID = messageID
+	}
+	for name, attr := range in.MessageAttributes {
+		value := attr.StringValue
+		if strings.HasPrefix(attr.DataType, "Binary") {
+			value = attr.BinaryValue
+		}
+		out.MessageAttributes[name] = envelopeAttribute{attr.DataType, value}
+	}
+	encoded, err := json.Marshal(out)
+	if err != nil {
+		return "", fmt.Errorf("encode envelope: %w", err)
+	}
+	return string(encoded), nil
+}
