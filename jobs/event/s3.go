@@ -1,0 +1,182 @@
+package event
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"reflect"
+	"strings"
+	"time"
+)
+
+// isS3 recognises what S3 itself sends to a queue or topic: notifications, and
+// the test message when they are set up.
+func isS3(message object) bool {
+	return message.has("Records") || message.has("Service") && message.has("Event")
+}
+
+func decodeS3(message object) ([]Event, error) {
+	if !message.has("Records") {
+		return decodeS3Test(message)
+	}
+	records, err := message.field("Records").list()
+	if err != nil {
+		return nil, err
+	}
+	if len(records) == 0 {
+		return nil, unknownf("an S3 notification without records")
+	}
+	events := make([]Event, len(records))
+	for i, text := range records {
+		path := fmt.Sprintf("Records[%d]", i)
+		var r s3Record
+		if err := r.parse(path, text); err != nil {
+			return nil, err
+		}
+		if events[i], err = r.event(path); err != nil {
+			return nil, err
+		}
+	}
+	return events, nil
+}
+
+// decodeS3Test reads {"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":…}.
+func decodeS3Test(message object) ([]Event, error) {
+	var service, name, bucket string
+	for _, f := range []struct {
+		name string
+		to   *string
+	}{{"Service", &service}, {"Event", &name}, {"Bucket", &bucket}} {
+		if err := message.field(f.name).text(f.to); err != nil {
+			return nil, err
+		}
+	}
+	if service != "Amazon S3" || name != "s3:TestEvent" {
+		return nil, unknownf("unknown event %s of service %s: this worker knows s3:TestEvent of Amazon S3", quote(name), quote(service))
+	}
+	if reason := oldBucketReason(bucket); reason != "" {
+		return nil, &InvalidError{"Bucket", reason, quote(bucket)}
+	}
+	return []Event{TestNotification{Bucket: bucket}}, nil
+}
+
+// An s3Record is what is read of one record.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+type s3Record struct {
+	EventVersion string `json:"eventVersion"`
+	EventSource  string `json:"eventSource"`
+	Region       string `json:"awsRegion"`
+	EventTime    string `json:"eventTime"`
+	EventName    string `json:"eventName"`
+	S3           struct {
+		Bucket struct {
+			Name string `json:"name"`
+		} `json:"bucket"`
+		Object struct {
+			Key       string `json:"key"`
+			Size      int64  `json:"size"`
+			ETag      string `json:"eTag"`
+			VersionID string `json:"versionId"`
+			Sequencer string `json:"sequencer"`
+		} `json:"object"`
+	} `json:"s3"`
+}
+
+func (r *s3Record) parse(path string, text json.RawMessage) error {
+	err := json.Unmarshal(text, r)
+	if mismatch, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		if mismatch.Field != "" {
+			path += "." + mismatch.Field
+		}
+		return &InvalidError{Field: path, Reason: "must be " + typeName(mismatch.Type.Kind()), Value: show(json.RawMessage(mismatch.Value))}
+	}
+	return err
+}
+
+// typeName is what JSON calls the types of an s3Record.
+func typeName(k reflect.Kind) string {
+	switch k {
+	case reflect.String:
+		return "a string"
+	case reflect.Int64:
+		return "a whole number"
+	default:
+		return "an object"
+	}
+}
+
+func (r *s3Record) event(path string) (Event, error) {
+	if r.EventSource != "aws:s3" {
+		return nil, unknownf("%s: unknown event source %s: this worker knows aws:s3", path, quote(r.EventSource))
+	}
+	// Minor versions add fields only: 2.1 and 2.6 are read alike.
+	if !strings.HasPrefix(r.EventVersion, "2.") {
+		return nil, unknownf("%s: unknown version %s of S3's events: this worker knows 2.x", path, quote(r.EventVersion))
+	}
+	key, err := r.key(path + ".s3.object.key")
+	if err != nil {
+		return nil, err
+	}
+	bucket := r.S3.Bucket.Name
+	if reason := oldBucketReason(bucket); reason != "" {
+		return nil, &InvalidError{path + ".s3.bucket.name", reason, quote(bucket)}
+	}
+	// With the prefix in the bucket's configuration, without it in events.
+	name := strings.TrimPrefix(r.EventName, "s3:")
+	if name == "" {
+		return nil, &InvalidError{path + ".eventName", "missing", ""}
+	}
+	if !strings.HasPrefix(name, "ObjectCreated:") {
+		return Ignored{Name: name, Bucket: bucket, Key: key, Reason: "no object was created"}, nil
+	}
+	return r.created(path, name, key)
+}
+
+func (r *s3Record) created(path, name, key string) (Event, error) {
+	object := r.S3.Object
+	for _, f := range []struct{ name, value string }{
+		{"awsRegion", r.Region},
+		{"s3.object.eTag", object.ETag},
+		{"s3.object.versionId", object.VersionID},
+		{"s3.object.sequencer", object.Sequencer},
+	} {
+		if reason := opaqueReason(f.value); reason != "" {
+			return nil, &InvalidError{path + "." + f.name, reason, quote(f.value)}
+		}
+	}
+	if object.Size < 0 {
+		return nil, &InvalidError{path + ".s3.object.size", "must be 0 or more", fmt.Sprint(object.Size)}
+	}
+	var at time.Time
+	if r.EventTime != "" {
+		var err error
+		if at, err = time.Parse(time.RFC3339, r.EventTime); err != nil {
+			return nil, &InvalidError{path + ".eventTime", "must be an ISO 8601 time", quote(r.EventTime)}
+		}
+	}
+	return ObjectCreated{
+		Bucket:    r.S3.Bucket.Name,
+		Key:       key,
+		VersionID: object.VersionID,
+		ETag:      object.ETag,
+		Sequencer: object.Sequencer,
+		Region:    r.Region,
+		Size:      object.Size,
+		Time:      at.UTC(),
+		EventName: name,
+	}, nil
+}
+
+// key decodes the key, once: S3 encodes it as in a form, where a space is a plus
+// and a plus is %2B.
+func (r *s3Record) key(path string) (string, error) {
+	key, err := url.QueryUnescape(r.S3.Object.Key)
+	if err != nil {
+		return "", &InvalidError{path, "must be URL-encoded", quote(r.S3.Object.Key)}
+	}
+	if reason := keyReason(key); reason != "" {
+		return "", &InvalidError{path, reason, quote(key)}
+	}
+	return key, nil
+}
