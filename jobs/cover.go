@@ -24,10 +24,10 @@ type Cover struct {
 	Source   string // path
 	Output   string // path; its extension says the container: see ffmpeg.Formats
 	Settings Settings
-	// Pages of a Rekognition result say where the faces are. Where there are
-	// none, Detector is asked: DetectorBuiltin or DetectorNone.
-	Pages    [][]byte
-	Detector Detector
+	// Detections say where the faces are. Where they are nil, Detector is asked:
+	// DetectorBuiltin or DetectorNone.
+	Detections *faces.Detections
+	Detector   Detector
 }
 
 // Covered is what came of a Cover.
@@ -87,8 +87,8 @@ func (c Cover) Run(ctx context.Context, engine Engine, progress func(Step, ffmpe
 // cover begins one interval before the face was first seen, which a single pass
 // would learn only when those frames are already written.
 func (c Cover) detect(ctx context.Context, engine Engine, done *Covered, progress func(Step, ffmpeg.Progress)) (faces.Detections, error) {
-	if len(c.Pages) > 0 {
-		return faces.Parse(c.Pages...)
+	if c.Detections != nil {
+		return *c.Detections, nil
 	}
 	switch c.Detector {
 	case DetectorNone:

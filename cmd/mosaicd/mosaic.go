@@ -12,6 +12,7 @@ import (
 
 	"github.com/mosaicd/mosaicd/ffmpeg"
 	"github.com/mosaicd/mosaicd/jobs"
+	"github.com/mosaicd/mosaicd/jobs/faces"
 )
 
 type mosaicCommand struct {
@@ -32,7 +33,7 @@ func (c *mosaicCommand) Run(ctx context.Context, std streams) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	pages, err := c.pages()
+	detections, err := c.detections()
 	if err != nil {
 		return err
 	}
@@ -47,7 +48,7 @@ func (c *mosaicCommand) Run(ctx context.Context, std streams) error {
 	defer os.Remove(temporary) // gone already when all went well
 
 	progress := newProgress(c.Progress, std.err)
-	cover := jobs.Cover{Source: c.Source, Output: temporary, Settings: settings, Pages: pages, Detector: jobs.Detector(c.Detector)}
+	cover := jobs.Cover{Source: c.Source, Output: temporary, Settings: settings, Detections: detections, Detector: jobs.Detector(c.Detector)}
 	if cover.Detector == "" {
 		cover.Detector = jobs.DetectorBuiltin
 	}
@@ -99,7 +100,11 @@ func (c *mosaicCommand) check() error {
 	return nil
 }
 
-func (c *mosaicCommand) pages() ([][]byte, error) {
+// detections reads the files that are named; nil where none is.
+func (c *mosaicCommand) detections() (*faces.Detections, error) {
+	if len(c.Detections) == 0 {
+		return nil, nil
+	}
 	var pages [][]byte
 	for _, name := range c.Detections {
 		page, err := os.ReadFile(name)
@@ -108,7 +113,11 @@ func (c *mosaicCommand) pages() ([][]byte, error) {
 		}
 		pages = append(pages, page)
 	}
-	return pages, nil
+	d, err := faces.Parse(pages...)
+	if err != nil {
+		return nil, fmt.Errorf("--detections: %w", err)
+	}
+	return &d, nil
 }
 
 // temporaryName makes an empty file beside the output: on the same file system,

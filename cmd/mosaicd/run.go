@@ -1,7 +1,111 @@
 package main
-type runCommand struct{}
-func (runCommand) Run() error { return nil }
-type sendCommand struct{}
-func (sendCommand) Run() error { return nil }
-type demoCommand struct{}
-func (demoCommand) Run() error { return nil }
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/config"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/mosaicd/mosaicd/ffmpeg"
+	"github.com/mosaicd/mosaicd/jobs"
+	"github.com/mosaicd/mosaicd/worker"
+)
+
+type runCommand struct {
+	QueueURL      string `name:"queue-url" placeholder:"URL" help:"SQS queue to work. Required." env:"MOSAICD_QUEUE_URL" group:"Where"`
+	DeadLetterURL string `name:"dead-letter-url" placeholder:"URL" help:"SQS queue for messages that can't be understood. Without it they stay for the queue's own redrive policy." env:"MOSAICD_DEAD_LETTER_URL" group:"Where"`
+	TopicARN      string `name:"topic-arn" placeholder:"ARN" help:"SNS topic that results are published to. Required." env:"MOSAICD_TOPIC_ARN" group:"Where"`
+	OutputBucket  string `name:"output-bucket" placeholder:"BUCKET" help:"S3 bucket for results. Required." env:"MOSAICD_OUTPUT_BUCKET" group:"Where"`
+	OutputPrefix  string `name:"output-prefix" help:"Goes before the key of the source to make the key of the result. Uploads under it start no job." default:"mosaic/" env:"MOSAICD_OUTPUT_PREFIX" group:"Where"`
+	LedgerPrefix  string `name:"ledger-prefix" help:"Where in the output bucket the ends of jobs are kept, so that an event that comes twice is worked once." default:".mosaicd/jobs/" env:"MOSAICD_LEDGER_PREFIX" group:"Where"`
+	Scratch       string `help:"Folder for the files of running jobs. Defaults to mosaicd in the system's folder for temporary files." placeholder:"DIR" env:"MOSAICD_SCRATCH" group:"Where"`
+
+	Detector   string `help:"Who looks for faces: builtin, or rekognition (not in this version yet)." default:"builtin" env:"MOSAICD_DETECTOR" group:"What"`
+	coverFlags `group:"What"`
+
+	Concurrency    int           `help:"Jobs at once, 1 to 64. One uses all cores already." default:"1" env:"MOSAICD_CONCURRENCY" group:"How"`
+	MaxSourceBytes int64         `name:"max-source-bytes" help:"Largest source that is taken." default:"50000000000" env:"MOSAICD_MAX_SOURCE_BYTES" group:"How"`
+	MaxAttempts    int           `name:"max-attempts" help:"How often a job is tried whose engine crashes." default:"3" env:"MOSAICD_MAX_ATTEMPTS" group:"How"`
+	Visibility     time.Duration `help:"How long a message stays hidden without a heartbeat, 30s to 12h: how soon another worker takes over from one that died." default:"2m" env:"MOSAICD_VISIBILITY" group:"How"`
+	Drain          time.Duration `help:"How long running jobs may go on after SIGTERM. What is not done then goes back to the queue at once." default:"90s" env:"MOSAICD_DRAIN" group:"How"`
+	HTTPAddr       string        `name:"http-addr" help:"Address of /healthz and /readyz; empty for none." default:"127.0.0.1:8080" env:"MOSAICD_HTTP_ADDR" group:"How"`
+	LogLevel       string        `name:"log-level" help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"info" env:"MOSAICD_LOG_LEVEL" group:"How"`
+}
+
+// Help is what --help says beyond the flags.
+func (runCommand) Help() string {
+	return `Polls one SQS queue for S3 notifications (as they are or through SNS) and for messages of "mosaicd send", covers the faces in each video, and publishes a result to SNS. AWS credentials, region and endpoints are found as the AWS CLI finds them.
+
+SIGTERM stops taking messages, lets running jobs finish for --drain, and gives back the others.`
+}
+
+func (c *runCommand) Run(ctx context.Context, std streams) error {
+	for _, s := range []struct{ value, flag, variable, what string }{
+		{c.QueueURL, "--queue-url", "MOSAICD_QUEUE_URL", "the URL of the SQS queue to work"},
+		{c.TopicARN, "--topic-arn", "MOSAICD_TOPIC_ARN", "the ARN of the SNS topic for results"},
+		{c.OutputBucket, "--output-bucket", "MOSAICD_OUTPUT_BUCKET", "the S3 bucket for results"},
+	} {
+		if s.value == "" {
+			return usagef("%s (the variable is %s) is missing: %s", s.flag, s.variable, s.what)
+		}
+	}
+	if c.Detector == string(jobs.DetectorRekognition) {
+		return usagef("--detector (the variable is MOSAICD_DETECTOR): rekognition is not in this version yet, use builtin")
+	}
+	settings, err := c.settings()
+	if err != nil {
+		return err
+	}
+	scratch := cmp.Or(c.Scratch, os.TempDir()+"/mosaicd")
+	if err := os.MkdirAll(scratch, 0o700); err != nil {
+		return usagef("--scratch (the variable is MOSAICD_SCRATCH): %w", err)
+	}
+	aws, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return fmt.Errorf("AWS configuration: %w", err)
+	}
+	if aws.Region == "" {
+		return usagef("the AWS region is not known: set AWS_REGION")
+	}
+	engine, err := ffmpeg.Self("engine")
+	if err != nil {
+		return err
+	}
+	log := newLogger(std.err, c.LogLevel)
+	d, err := newDaemon(aws, engine, log, daemonConfig{
+		worker: worker.Config{
+			QueueURL: c.QueueURL, DeadLetterURL: c.DeadLetterURL, Concurrency: c.Concurrency,
+			Visibility: c.Visibility, Drain: c.Drain,
+		},
+		jobs: jobs.Config{
+			OutputBucket: c.OutputBucket, OutputPrefix: c.OutputPrefix, LedgerPrefix: c.LedgerPrefix,
+			TopicARN: c.TopicARN, Scratch: scratch, Detector: jobs.Detector(c.Detector), Settings: settings,
+			MaxSourceBytes: c.MaxSourceBytes, MaxAttempts: c.MaxAttempts,
+		},
+		httpAddr: c.HTTPAddr,
+	})
+	if err != nil {
+		return usageError{err}
+	}
+	return d.run(ctx)
+}
+
+// newLogger writes one line of JSON for each event. Nothing is sampled: a worker
+// says little, and each line counts.
+func newLogger(to io.Writer, level string) *zap.Logger {
+	l, err := zapcore.ParseLevel(level)
+	if err != nil {
+		l = zapcore.InfoLevel // the flag takes no other
+	}
+	encoder := zap.NewProductionEncoderConfig()
+	encoder.MessageKey, encoder.TimeKey = "event", "time"
+	encoder.EncodeTime = zapcore.RFC3339NanoTimeEncoder
+	encoder.EncodeDuration = zapcore.SecondsDurationEncoder
+	return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(encoder), zapcore.Lock(zapcore.AddSync(to)), l))
+}

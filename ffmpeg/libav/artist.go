@@ -19,15 +19,23 @@ type artist struct {
 	covers  Covers
 	turn    orientation
 	clock   clock
-	covered int64 // frames drawn on
+	// usual is how long a frame is shown that doesn't say so, in the stream's
+	// time base. A last frame without a duration would end where it begins, and
+	// players would pass over it.
+	usual   int64
+	covered int64         // frames drawn on
+	end     time.Duration // of the last frame, from the start of the first
 }
 
-// touch returns the frame's time from the first one on.
-func (a *artist) touch(f *astiav.Frame, base astiav.Rational) (time.Duration, error) {
+func (a *artist) touch(f *astiav.Frame, base astiav.Rational) error {
 	at, err := a.clock.at(f, base)
 	if err != nil {
-		return 0, err
+		return err
 	}
+	if frameDuration(f) <= 0 {
+		setFrameDuration(f, a.usual)
+	}
+	a.end = at + toDuration(frameDuration(f), base)
 	width, height := a.turn.display(f.Width(), f.Height())
 	rects := a.covers.At(at, width, height)
 	if a.turn != upright {
@@ -43,13 +51,13 @@ func (a *artist) touch(f *astiav.Frame, base astiav.Rational) (time.Duration, er
 		}
 	}
 	if len(visible) == 0 {
-		return at, nil
+		return nil
 	}
 	if err := drawCovers(a.painter, f, a.layout, visible); err != nil {
-		return 0, fmt.Errorf("cover the frame at %s: %w", at, err)
+		return fmt.Errorf("cover the frame at %s: %w", at, err)
 	}
 	a.covered++
-	return at, nil
+	return nil
 }
 
 // A clock counts time from the first frame that it sees.

@@ -69,6 +69,7 @@ func newEncoder(format pictureFormat, timeBase astiav.Rational) (*encoder, error
 	e.cc.SetHeight(format.height)
 	e.cc.SetPixelFormat(format.pixels)
 	e.cc.SetTimeBase(timeBase)
+	useFrameDuration(e.cc)
 	return e, nil
 }
 

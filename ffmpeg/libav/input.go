@@ -133,6 +133,16 @@ func (in *input) media() ffmpeg.Media {
 	}
 }
 
+// frameDuration is how long a frame is shown by the frame rate, in the video's
+// time base, at least 1.
+func (in *input) frameDuration() int64 {
+	rate := in.frameRate()
+	if rate.Num() <= 0 || rate.Den() <= 0 {
+		return 1
+	}
+	return max(astiav.RescaleQ(1, rate.Invert(), in.video.TimeBase()), 1)
+}
+
 func (in *input) frameRate() astiav.Rational { return in.fc.GuessFrameRate(in.video, nil) }
 
 // Close frees everything. Calling it again does nothing.

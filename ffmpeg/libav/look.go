@@ -137,7 +137,11 @@ func (v *viewer) watch(ctx context.Context, frames *frameQueue, base astiav.Rati
 			unseen = frame
 			continue
 		}
-		due = at + v.look.Every
+		// On a grid, so that a rate that does not divide it makes no drift. The
+		// first frame's time is 0.
+		if v.look.Every > 0 {
+			due = at - at%v.look.Every + v.look.Every
+		}
 		if err := v.present(frame, at); err != nil {
 			return err
 		}

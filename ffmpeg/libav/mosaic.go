@@ -76,7 +76,7 @@ func Mosaic(ctx context.Context, spec ffmpeg.Spec, covers Covers, progress func(
 
 	p := &pipeline{
 		in: in, dec: dec, enc: enc, out: out,
-		artist:   artist{painter: painter, layout: layout, covers: covers, turn: in.turn},
+		artist:   artist{painter: painter, layout: layout, covers: covers, turn: in.turn, usual: in.frameDuration()},
 		progress: newTicker(progress, in.duration()),
 	}
 	if err := p.run(ctx); err != nil {
@@ -85,7 +85,7 @@ func Mosaic(ctx context.Context, spec ffmpeg.Spec, covers Covers, progress func(
 	source := in.media()
 	output := source
 	output.Format, output.Codec, output.Streams = spec.Format, enc.cc.CodecID().Name(), out.fc.NbStreams()
-	output.Duration = p.end.Seconds()
+	output.Duration = p.artist.end.Seconds()
 	return ffmpeg.Report{
 		Source: source, Output: output,
 		Frames: p.frames, FramesCovered: p.artist.covered, DecodeErrors: dec.refused,
@@ -107,10 +107,9 @@ type pipeline struct {
 	enc *encoder // encode
 	out *output  // mux
 
-	artist   artist        // cover
-	frames   int64         // cover
-	end      time.Duration // cover: where the last frame ends, from the first one's start
-	progress *ticker       // encode
+	artist   artist  // cover
+	frames   int64   // cover
+	progress *ticker // encode
 }
 
 type (
@@ -241,12 +240,10 @@ func (p *pipeline) cover(ctx context.Context, frames, covered *frameQueue) error
 			covered.finish()
 			return nil
 		}
-		at, err := p.artist.touch(frame, p.dec.timeBase)
-		if err != nil {
+		if err := p.artist.touch(frame, p.dec.timeBase); err != nil {
 			return err
 		}
 		p.frames++
-		p.end = at + frameDuration(frame, p.dec.timeBase)
 		to, err := covered.take(ctx)
 		if err != nil {
 			return err

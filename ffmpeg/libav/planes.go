@@ -114,3 +114,18 @@ func drawCovers(p *cover.Painter, f *astiav.Frame, l layout, rects []image.Recta
 	cover.Draw(p, pic, rects)
 	return nil
 }
+
+// planesOf is the memory of an 8-bit frame.
+func planesOf(f *astiav.Frame) ([]cover.Plane[uint8], error) {
+	l, err := layoutOf(f.PixelFormat(), false)
+	if err != nil {
+		return nil, err
+	}
+	pic, err := picture[uint8](f, l)
+	return pic.Planes, err
+}
+
+// soundOf is the memory of a frame of mono sound in 32-bit floats.
+func soundOf(f *astiav.Frame) []float32 {
+	return unsafe.Slice((*float32)(unsafe.Pointer(framePointer(f).data[0])), f.NbSamples())
+}

@@ -52,7 +52,6 @@ import "C"
 
 import (
 	"fmt"
-	"time"
 	"unsafe"
 
 	"github.com/asticode/go-astiav"
@@ -149,7 +148,14 @@ func setPacketTimeBase(cc *astiav.CodecContext, base astiav.Rational) {
 	codecPointer(cc).pkt_timebase = C.AVRational{num: C.int(base.Num()), den: C.int(base.Den())}
 }
 
-// frameDuration is how long the frame is shown; 0 where nothing says so.
-func frameDuration(f *astiav.Frame, base astiav.Rational) time.Duration {
-	return toDuration(int64(framePointer(f).duration), base)
+// frameDuration is how long the frame is shown, in its stream's time base; 0
+// where nothing says so.
+func frameDuration(f *astiav.Frame) int64 { return int64(framePointer(f).duration) }
+
+func setFrameDuration(f *astiav.Frame, duration int64) { framePointer(f).duration = C.int64_t(duration) }
+
+// useFrameDuration has the encoder hand on how long each frame is shown; without
+// the flag it takes no notice of it.
+func useFrameDuration(cc *astiav.CodecContext) {
+	codecPointer(cc).flags |= C.AV_CODEC_FLAG_FRAME_DURATION
 }

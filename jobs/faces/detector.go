@@ -1,10 +1,12 @@
 package faces
 
 import (
+	"cmp"
 	_ "embed" // the cascade
 	"encoding/json"
 	"fmt"
 	"image"
+	"slices"
 	"time"
 
 	pigo "github.com/esimov/pigo/core"
@@ -64,18 +66,24 @@ func (d *Detector) Find(picture *image.Gray) []Box {
 		ScaleFactor: 1.1,
 		ImageParams: pigo.ImageParams{Pixels: picture.Pix, Rows: height, Cols: width, Dim: picture.Stride},
 	}, 0)
+	clusters := d.classifier.ClusterDetections(found, sameFace)
+	slices.SortFunc(clusters, func(a, b pigo.Detection) int { return cmp.Compare(b.Q, a.Q) })
 	var boxes []Box
-	for _, f := range d.classifier.ClusterDetections(found, sameFace) {
+	for _, f := range clusters {
 		if f.Q < surely {
-			continue
+			break
 		}
 		side := float64(f.Scale)
-		boxes = append(boxes, Box{
+		box := Box{
 			Left:   (float64(f.Col) - side/2) / float64(width),
 			Top:    (float64(f.Row) - side/2) / float64(height),
 			Width:  side / float64(width),
 			Height: side / float64(height),
-		})
+		}
+		// Clusters of one face can still overlap; the surest stands for all.
+		if !slices.ContainsFunc(boxes, func(b Box) bool { return overlap(b, box) > sameFace }) {
+			boxes = append(boxes, box)
+		}
 	}
 	return boxes
 }

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mosaicd/mosaicd/jobs"
+	"github.com/mosaicd/mosaicd/worker"
+)
+
+// How worker recognises what jobs says of a message.
+var _ worker.Rejection = (*jobs.Rejection)(nil)
+
+type daemonConfig struct {
+	worker   worker.Config
+	jobs     jobs.Config
+	httpAddr string // empty: no health endpoints
+}
+
+// A daemon is the parts joined: a worker, the handler of its messages, and the
+// health endpoints.
+type daemon struct {
+	worker *worker.Worker
+	log    *zap.Logger
+	cfg    daemonConfig
+}
+
+func newDaemon(cfg aws.Config, engine jobs.Engine, log *zap.Logger, c daemonConfig) (*daemon, error) {
+	handler, err := jobs.NewHandler(s3.NewFromConfig(cfg), sns.NewFromConfig(cfg), engine, log, c.jobs)
+	if err != nil {
+		return nil, err
+	}
+	w, err := worker.New(sqs.NewFromConfig(cfg), handler, log, c.worker)
+	if err != nil {
+		return nil, err
+	}
+	return &daemon{worker: w, log: log, cfg: c}, nil
+}
+
+// run works the queue until ctx ends and what is running is done or given back.
+func (d *daemon) run(ctx context.Context) error {
+	d.log.Info("daemon_started",
+		zap.String("queue_url", d.cfg.worker.QueueURL), zap.String("topic_arn", d.cfg.jobs.TopicARN),
+		zap.String("output", "s3://"+d.cfg.jobs.OutputBucket+"/"+d.cfg.jobs.OutputPrefix),
+		zap.Int("concurrency", d.worker.Status().Slots), zap.String("version", version))
+	defer d.log.Info("daemon_stopped")
+	if d.cfg.httpAddr == "" {
+		return d.worker.Run(ctx)
+	}
+
+	listener, err := net.Listen("tcp", d.cfg.httpAddr)
+	if err != nil {
+		return usagef("--http-addr (the variable is MOSAICD_HTTP_ADDR): %w", err)
+	}
+	server := &http.Server{Handler: health(d.worker.Status), ReadHeaderTimeout: 5 * time.Second}
+	var g errgroup.Group
+	g.Go(func() error {
+		// It answers while the worker drains: whoever finds us unhealthy kills us.
+		defer server.Close()
+		return d.worker.Run(ctx)
+	})
+	g.Go(func() error {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve health: %w", err)
+		}
+		return nil
+	})
+	return g.Wait()
+}

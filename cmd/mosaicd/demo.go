@@ -1,0 +1,294 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image"
+	"image/png"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"go.uber.org/zap"
+
+	"github.com/mosaicd/mosaicd/ffmpeg"
+	"github.com/mosaicd/mosaicd/ffmpeg/libav"
+	"github.com/mosaicd/mosaicd/internal/awslocal"
+	"github.com/mosaicd/mosaicd/internal/sample"
+	"github.com/mosaicd/mosaicd/internal/sheet"
+	"github.com/mosaicd/mosaicd/jobs"
+	"github.com/mosaicd/mosaicd/worker"
+)
+
+type demoCommand struct {
+	Dir   string `help:"Folder for what the demo makes." default:"mosaicd-demo" placeholder:"DIR"`
+	Serve bool   `help:"Keep running, for you to upload and to send messages."`
+	Addr  string `help:"Loopback address of SQS, SNS and S3; port 0 is a free one." default:"127.0.0.1:0"`
+}
+
+// Help is what --help says beyond the flags.
+func (demoCommand) Help() string {
+	return `Starts SQS, SNS and S3 on loopback and the daemon's own worker against them, makes a video, uploads it, and waits for the result. Needs no account, no network and no configuration.`
+}
+
+// Names of what the demo makes in its AWS.
+const (
+	demoUploads = "uploads"
+	demoResults = "results"
+	demoQueue   = "mosaicd"
+	demoDead    = "mosaicd-dead"
+	demoTopic   = "mosaicd-results"
+	demoInbox   = "mosaicd-inbox" // subscribed to the topic, as a customer's would be
+	demoKey     = "demo/source.mp4"
+)
+
+func (c *demoCommand) Run(ctx context.Context, std streams) error {
+	libav.Quiet()
+	if err := os.MkdirAll(filepath.Join(c.Dir, "scratch"), 0o755); err != nil {
+		return usagef("--dir: %w", err)
+	}
+	logFile, err := os.Create(filepath.Join(c.Dir, "mosaicd.log"))
+	if err != nil {
+		return usagef("--dir: %w", err)
+	}
+	defer logFile.Close()
+	log := newLogger(logFile, "info")
+
+	server, err := awslocal.Start(ctx, awslocal.Config{Addr: c.Addr, Log: log})
+	if err != nil {
+		return usagef("--addr: %w", err)
+	}
+	defer server.Close()
+	d := &demo{dir: c.Dir, std: std, server: server, cfg: server.AWSConfig()}
+	d.say("SQS, SNS and S3 on %s", server.URL())
+	if err := d.prepare(ctx); err != nil {
+		return err
+	}
+
+	workCtx, stop := context.WithCancel(ctx)
+	worked := make(chan error, 1)
+	go func() { worked <- d.work(workCtx, log) }()
+	err = d.show(ctx)
+	if err == nil && c.Serve {
+		err = d.serve(ctx)
+	}
+	stop()
+	// A worker waits for its last poll of the queue, up to 20 s, as a message may
+	// come of it. Here everything ends with us: the poll is cut off.
+	return errors.Join(err, server.Close(), <-worked)
+}
+
+// A demo is the way of one video.
+type demo struct {
+	dir      string
+	std      streams
+	server   *awslocal.Server
+	cfg      aws.Config
+	queue    string // URL
+	dead     string // URL
+	inbox    string // URL
+	topic    string // ARN
+	uploaded time.Time
+}
+
+func (d *demo) say(format string, args ...any) {
+	fmt.Fprintf(d.std.out, format+"\n", args...)
+}
+
+// prepare makes the queues, the topic and the buckets.
+func (d *demo) prepare(ctx context.Context) error {
+	queues, topics, buckets := sqs.NewFromConfig(d.cfg), sns.NewFromConfig(d.cfg), s3.NewFromConfig(d.cfg)
+	for _, q := range []struct {
+		name string
+		url  *string
+	}{{demoDead, &d.dead}, {demoQueue, &d.queue}, {demoInbox, &d.inbox}} {
+		out, err := queues.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: &q.name})
+		if err != nil {
+			return fmt.Errorf("create queue %s: %w", q.name, err)
+		}
+		*q.url = aws.ToString(out.QueueUrl)
+	}
+	for _, name := range []string{demoUploads, demoResults} {
+		if _, err := buckets.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &name}); err != nil {
+			return fmt.Errorf("create bucket %s: %w", name, err)
+		}
+	}
+	topic, err := topics.CreateTopic(ctx, &sns.CreateTopicInput{Name: aws.String(demoTopic)})
+	if err != nil {
+		return fmt.Errorf("create topic: %w", err)
+	}
+	d.topic = aws.ToString(topic.TopicArn)
+	attributes, err := queues.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
+		QueueUrl: &d.inbox, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameQueueArn},
+	})
+	if err != nil {
+		return fmt.Errorf("look up the ARN of queue %s: %w", demoInbox, err)
+	}
+	_, err = topics.Subscribe(ctx, &sns.SubscribeInput{
+		TopicArn: &d.topic, Protocol: aws.String("sqs"),
+		Endpoint:   aws.String(attributes.Attributes[string(types.QueueAttributeNameQueueArn)]),
+		Attributes: map[string]string{"RawMessageDelivery": "true"},
+	})
+	if err != nil {
+		return fmt.Errorf("subscribe %s: %w", demoInbox, err)
+	}
+	d.server.Notify(awslocal.Notification{Bucket: demoUploads, QueueURL: d.queue})
+	return nil
+}
+
+// work is the daemon, as "mosaicd run" has it.
+func (d *demo) work(ctx context.Context, log *zap.Logger) error {
+	engine, err := ffmpeg.Self("engine")
+	if err != nil {
+		return err
+	}
+	daemon, err := newDaemon(d.cfg, engine, log, daemonConfig{
+		worker: worker.Config{QueueURL: d.queue, DeadLetterURL: d.dead, Drain: 20 * time.Second},
+		jobs: jobs.Config{
+			OutputBucket: demoResults, OutputPrefix: "mosaic/", TopicARN: d.topic,
+			Scratch: filepath.Join(d.dir, "scratch"), Detector: jobs.DetectorBuiltin, Settings: jobs.DefaultSettings(),
+		},
+	})
+	if err != nil {
+		return err
+	}
+	return daemon.run(ctx)
+}
+
+// show sends one video the whole way and prints what happens to it.
+func (d *demo) show(ctx context.Context) error {
+	source := filepath.Join(d.dir, "source.mp4")
+	if err := sample.Default.Write(source); err != nil {
+		return err
+	}
+	d.say("made %s: three faces, %d×%d, %s with sound", source, sample.Default.Size.X, sample.Default.Size.Y, sample.Default.Length)
+	if err := d.upload(ctx, source); err != nil {
+		return err
+	}
+	d.say("uploaded it to s3://%s/%s; S3 tells queue %s", demoUploads, demoKey, d.queue)
+	r, body, err := d.result(ctx)
+	if err != nil {
+		return err
+	}
+	d.say("topic %s published after %.1f s:\n%s", d.topic, time.Since(d.uploaded).Seconds(), body)
+	if r.Status != jobs.StatusSucceeded {
+		return fmt.Errorf("the job %s: %s (see %s)", r.Status, r.Error.Message, filepath.Join(d.dir, "mosaicd.log"))
+	}
+	result := filepath.Join(d.dir, "result.mp4")
+	if err := d.download(ctx, r.Outputs[0].URI, result); err != nil {
+		return err
+	}
+	frames := filepath.Join(d.dir, "frames.png")
+	if err := contactSheet(ctx, source, result, frames); err != nil {
+		return err
+	}
+	d.say("see for yourself:\n  %s\n  %s\n  %s (before and after)\n  %s", source, result, frames, filepath.Join(d.dir, "mosaicd.log"))
+	return nil
+}
+
+func (d *demo) upload(ctx context.Context, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	d.uploaded = time.Now()
+	_, err = transfermanager.New(s3.NewFromConfig(d.cfg)).UploadObject(ctx, &transfermanager.UploadObjectInput{
+		Bucket: aws.String(demoUploads), Key: aws.String(demoKey), Body: f, ContentType: aws.String("video/mp4"),
+	})
+	if err != nil {
+		return fmt.Errorf("upload the sample video: %w", err)
+	}
+	return nil
+}
+
+// result waits for what the topic delivers, and returns it parsed and indented.
+func (d *demo) result(ctx context.Context) (jobs.Result, []byte, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, 5*time.Minute, errors.New("no result came within 5 minutes"))
+	defer cancel()
+	var r jobs.Result
+	client := sqs.NewFromConfig(d.cfg)
+	for {
+		out, err := client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &d.inbox, WaitTimeSeconds: 5})
+		if ctx.Err() != nil {
+			return r, nil, fmt.Errorf("wait for the result: %w (see %s)", context.Cause(ctx), filepath.Join(d.dir, "mosaicd.log"))
+		} else if err != nil {
+			return r, nil, fmt.Errorf("wait for the result: %w", err)
+		}
+		if len(out.Messages) == 0 {
+			continue
+		}
+		body := []byte(aws.ToString(out.Messages[0].Body))
+		if err := json.Unmarshal(body, &r); err != nil {
+			return r, nil, fmt.Errorf("read the result: %w", err)
+		}
+		var indented bytes.Buffer
+		if err := json.Indent(&indented, body, "", "  "); err != nil {
+			return r, nil, fmt.Errorf("read the result: %w", err)
+		}
+		return r, indented.Bytes(), nil
+	}
+}
+
+func (d *demo) download(ctx context.Context, uri, path string) error {
+	bucket, key, _ := strings.Cut(strings.TrimPrefix(uri, "s3://"), "/")
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	_, err = transfermanager.New(s3.NewFromConfig(d.cfg)).DownloadObject(ctx, &transfermanager.DownloadObjectInput{
+		Bucket: &bucket, Key: &key, WriterAt: f,
+	})
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("download %s: %w", uri, err)
+	}
+	return nil
+}
+
+// serve says how to reach the demo's AWS, and waits.
+func (d *demo) serve(ctx context.Context) error {
+	d.say("\nrunning until you press Ctrl-C. In another terminal:")
+	for _, v := range append(d.server.Environ(),
+		"MOSAICD_QUEUE_URL="+d.queue, "MOSAICD_DEAD_LETTER_URL="+d.dead,
+		"MOSAICD_TOPIC_ARN="+d.topic, "MOSAICD_OUTPUT_BUCKET="+demoResults) {
+		d.say("  export %s", v)
+	}
+	d.say("then, for example:\n  aws s3 cp my.mp4 s3://%s/my.mp4\n  mosaicd send mosaic s3://%s/%s s3://%s/by-hand.mp4 --style blur\n  aws sqs receive-message --queue-url %s\n  aws s3 cp s3://%s/by-hand.mp4 .",
+		demoUploads, demoUploads, demoKey, demoResults, d.inbox, demoResults)
+	<-ctx.Done()
+	return nil
+}
+
+// contactSheet draws a few moments of both videos.
+func contactSheet(ctx context.Context, before, after, path string) error {
+	look := libav.Look{Every: sample.Default.Length / 4, MaxSide: 640}
+	columns := [2][]image.Image{}
+	for i, name := range []string{before, after} {
+		_, err := libav.Watch(ctx, name, look, func(_ time.Duration, picture image.Image) error {
+			columns[i] = append(columns[i], picture)
+			return nil
+		}, nil)
+		if err != nil {
+			return fmt.Errorf("draw the contact sheet: %w", err)
+		}
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return fmt.Errorf("draw the contact sheet: %w", err)
+	}
+	err = png.Encode(f, sheet.Draw(columns[0], columns[1], 640))
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("draw the contact sheet: %w", err)
+	}
+	return nil
+}

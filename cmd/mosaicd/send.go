@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/mosaicd/mosaicd/jobs"
+	"github.com/mosaicd/mosaicd/jobs/event"
+)
+
+type sendCommand struct {
+	QueueURL string `name:"queue-url" placeholder:"URL" help:"SQS queue to send to. Required." env:"MOSAICD_QUEUE_URL"`
+
+	Mosaic sendMosaicCommand `cmd:"" help:"Have the faces in an object covered."`
+	File   sendFileCommand   `cmd:"" default:"withargs" hidden:"" help:"Send a message from a file."`
+}
+
+// Help is what --help says beyond the flags.
+func (sendCommand) Help() string {
+	return `mosaicd send mosaic s3://in/a.mp4 s3://out/a.mp4 --style blur
+mosaicd send --file message.json
+
+Prints the id of the message. The message is plain JSON: "aws sqs send-message" sends it as well.`
+}
+
+type sendMosaicCommand struct {
+	Source      string   `arg:"" name:"SRC" help:"Object to read, as s3://bucket/key."`
+	Destination string   `arg:"" name:"DST" help:"Object to write; its extension says the container: .mp4, .m4v, .mov, .mkv or .ts."`
+	VersionID   string   `name:"version-id" help:"Version of SRC, in a bucket that keeps versions." placeholder:"ID"`
+	Detections  []string `name:"detections" sep:"none" placeholder:"S3-URI" help:"Object with the faces, as 'aws rekognition get-face-detection' prints them. Repeat the flag for more pages."`
+
+	Style  string   `help:"What a cover looks like: mosaic, blur or fill. This and what follows default to the daemon's own." enum:",mosaic,blur,fill" default:"" placeholder:"STYLE"`
+	Blocks *int     `help:"Mosaic cells across the longer side of a face, 2 to 64." placeholder:"N"`
+	Margin *float64 `help:"How much each box grows on every side, as a fraction of its size, 0 to 2." placeholder:"F"`
+	Preset string   `help:"x264 preset, ultrafast to placebo." placeholder:"NAME"`
+	CRF    *int     `name:"crf" help:"x264 quality, 0 (best) to 51." placeholder:"N"`
+
+	DryRun bool `name:"dry-run" help:"Print the message instead of sending it."`
+}
+
+func (c *sendMosaicCommand) Run(ctx context.Context, std streams, send *sendCommand) error {
+	r := event.Request{
+		Version: 1, Kind: jobs.KindMosaic,
+		Options: event.Options{Style: c.Style, Blocks: c.Blocks, Margin: c.Margin, Preset: c.Preset, CRF: c.CRF},
+	}
+	var err error
+	if r.Source, err = event.ParseLocation(c.Source); err != nil {
+		return usagef("SRC: %w", err)
+	}
+	r.Source.VersionID = c.VersionID
+	if r.Destination, err = event.ParseLocation(c.Destination); err != nil {
+		return usagef("DST: %w", err)
+	}
+	for _, uri := range c.Detections {
+		at, err := event.ParseLocation(uri)
+		if err != nil {
+			return usagef("--detections: %w", err)
+		}
+		r.Detections = append(r.Detections, at)
+	}
+	body, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("encode the message: %w", err)
+	}
+	if c.DryRun {
+		if err := check(body); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintln(std.out, string(body))
+		return err
+	}
+	return send.send(ctx, std, body)
+}
+
+type sendFileCommand struct {
+	File string `name:"file" required:"" placeholder:"FILE" help:"Message to send, as JSON; - is standard input."`
+}
+
+func (c *sendFileCommand) Run(ctx context.Context, std streams, send *sendCommand) error {
+	body, err := c.read(std.in)
+	if err != nil {
+		return fmt.Errorf("--file: %w", err)
+	}
+	return send.send(ctx, std, body)
+}
+
+func (c *sendFileCommand) read(in io.Reader) ([]byte, error) {
+	if c.File == "-" {
+		return io.ReadAll(in)
+	}
+	return os.ReadFile(c.File)
+}
+
+// send puts on the queue what the daemon will understand, and nothing else.
+func (c *sendCommand) send(ctx context.Context, std streams, body []byte) error {
+	if c.QueueURL == "" {
+		return usagef("--queue-url (the variable is MOSAICD_QUEUE_URL) is missing: the URL of the SQS queue")
+	}
+	if err := check(body); err != nil {
+		return err
+	}
+	cfg, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return fmt.Errorf("AWS configuration: %w", err)
+	}
+	out, err := sqs.NewFromConfig(cfg).SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &c.QueueURL, MessageBody: aws.String(string(body))})
+	if err != nil {
+		return fmt.Errorf("send to %s: %w", c.QueueURL, err)
+	}
+	_, err = fmt.Fprintln(std.out, aws.ToString(out.MessageId))
+	return err
+}
+
+func check(body []byte) error {
+	if _, err := event.Decode(body); err != nil {
+		return usagef("not sent: the daemon would not understand the message: %w", err)
+	}
+	return nil
+}

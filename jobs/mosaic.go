@@ -1,0 +1,149 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/mosaicd/mosaicd/ffmpeg"
+	"github.com/mosaicd/mosaicd/jobs/event"
+	"github.com/mosaicd/mosaicd/jobs/faces"
+)
+
+// An idleError says why there is nothing to do for an object.
+type idleError string
+
+func (e idleError) Error() string { return string(e) }
+
+// maxPageBytes is the largest page of detections that is read. Rekognition gives
+// at most 1,000 faces a page.
+const maxPageBytes = 64 << 20
+
+// mosaic does a job of that kind and fills in the result.
+func (h *Handler) mosaic(ctx context.Context, log *zap.Logger, job Job, r *Result) (err error) {
+	extension := strings.ToLower(path.Ext(job.Destination.Key))
+	mediaType, ok := mediaTypes[extension]
+	if !ok {
+		return failf(CodeInvalidRequest, "destination %s: its extension says the container and must be .mp4, .m4v, .mov, .mkv or .ts", job.Destination)
+	}
+	if job.Destination.Bucket == job.Source.Bucket && job.Destination.Key == job.Source.Key {
+		return failf(CodeInvalidRequest, "destination %s is the source, which is never overwritten", job.Destination)
+	}
+	source, err := h.store.head(ctx, job.Source, job.ETag)
+	if err != nil {
+		return err
+	}
+	switch {
+	case source.job != "":
+		return idleError("mosaicd wrote it")
+	case source.bytes == 0:
+		return idleError("it is empty")
+	case source.bytes > h.cfg.MaxSourceBytes:
+		return failf(CodeSourceTooLarge, "source has %d bytes, the limit is %d", source.bytes, h.cfg.MaxSourceBytes)
+	}
+	cover := Cover{Settings: job.Settings, Detector: h.cfg.Detector}
+	if cover.Detections, err = h.detections(ctx, job.Detections); err != nil {
+		return err
+	}
+
+	folder, err := os.MkdirTemp(h.cfg.Scratch, "job-"+job.ID+"-*")
+	if err != nil {
+		return fmt.Errorf("make a scratch folder: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+	// Names of our own: a key never becomes a path.
+	cover.Source = filepath.Join(folder, "source")
+	cover.Output = filepath.Join(folder, "output"+extension)
+
+	stats := &Stats{SourceBytes: source.bytes}
+	started := time.Now()
+	if err := h.store.download(ctx, source, cover.Source); err != nil {
+		return err
+	}
+	stats.DownloadSeconds = seconds(started)
+
+	done, err := cover.Run(ctx, h.engine, newReporter(log).step)
+	if err != nil {
+		return err
+	}
+	stats.Frames, stats.FramesCovered, stats.Faces = done.Frames, done.FramesCovered, done.Faces
+	stats.DecodeErrors, stats.DroppedStreams = done.DecodeErrors, done.Dropped
+	stats.DetectSeconds, stats.EncodeSeconds = done.DetectSeconds, done.EngineSeconds
+
+	started = time.Now()
+	bytes, err := h.store.upload(ctx, cover.Output, job.Destination, job.ID, mediaType)
+	if err != nil {
+		return err
+	}
+	stats.UploadSeconds = seconds(started)
+	r.Stats = stats
+	r.Outputs = []Output{{
+		URI:             job.Destination.String(),
+		MediaType:       mediaType,
+		Bytes:           bytes,
+		DurationSeconds: done.Output.Duration,
+		Width:           done.Output.Width,
+		Height:          done.Output.Height,
+	}}
+	return nil
+}
+
+// detections reads the pages that a request names; nil where it names none.
+func (h *Handler) detections(ctx context.Context, at []event.Location) (*faces.Detections, error) {
+	if len(at) == 0 {
+		return nil, nil
+	}
+	var pages [][]byte
+	for _, page := range at {
+		body, err := h.store.read(ctx, page, maxPageBytes)
+		if err != nil {
+			return nil, err
+		}
+		pages = append(pages, body)
+	}
+	d, err := faces.Parse(pages...)
+	if err != nil {
+		return nil, &Failure{Code: CodeInvalidDetections, Err: err}
+	}
+	return &d, nil
+}
+
+// progressEvery is how often a long job says how far it is.
+const progressEvery = 5 * time.Second
+
+// A reporter logs a job's progress.
+type reporter struct {
+	log     *zap.Logger
+	logged  time.Time
+	frames  int64 // when it was logged
+	current Step
+}
+
+func newReporter(log *zap.Logger) *reporter { return &reporter{log: log, logged: time.Now()} }
+
+func (r *reporter) step(s Step, p ffmpeg.Progress) {
+	since := time.Since(r.logged)
+	if since < progressEvery {
+		return
+	}
+	if s != r.current {
+		r.current, r.frames = s, 0
+	}
+	fields := []zap.Field{
+		zap.String("step", string(s)), zap.Int64("frames", p.Frames),
+		zap.Float64("position_seconds", p.Position),
+		zap.Float64("frames_per_second", float64(p.Frames-r.frames)/since.Seconds()),
+	}
+	if p.Duration > 0 {
+		fields = append(fields, zap.Float64("percent", min(100, 100*p.Position/p.Duration)))
+	}
+	r.log.Info(eventJobProgress, fields...)
+	r.logged, r.frames = time.Now(), p.Frames
+}

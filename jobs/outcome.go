@@ -1,0 +1,61 @@
+package jobs
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/mosaicd/mosaicd/ffmpeg"
+)
+
+// Codes of a failed result that are not the engine's own (those are
+// ffmpeg.Code values). They are stable: subscribers filter by them.
+const (
+	CodeSourceGone        = "source_gone"        // the object, its version or its bucket isn't there
+	CodeSourceChanged     = "source_changed"     // the object was overwritten after the event
+	CodeSourceArchived    = "source_archived"    // the object must be restored from Glacier first
+	CodeSourceTooLarge    = "source_too_large"   // larger than the worker's limit
+	CodeInvalidRequest    = "invalid_request"    // an operator's message asks for what can't be
+	CodeInvalidDetections = "invalid_detections" // the pages of detections are incomplete or make no sense
+	CodeEngineCrashed     = "engine_crashed"     // the engine died on this file, several times
+)
+
+// A Failure ends a job for good: it is published as a failed result and not
+// tried again.
+type Failure struct {
+	Code string
+	Err  error
+}
+
+func (f *Failure) Error() string { return f.Err.Error() }
+func (f *Failure) Unwrap() error { return f.Err }
+
+func failf(code, format string, args ...any) error {
+	return &Failure{Code: code, Err: fmt.Errorf(format, args...)}
+}
+
+// A Rejection says that a message can't be understood, so that no job and no
+// result come of it: it belongs in the dead-letter queue.
+type Rejection struct{ Err error }
+
+func (r *Rejection) Error() string { return "message rejected: " + r.Err.Error() }
+func (r *Rejection) Unwrap() error { return r.Err }
+
+// Reject is how package worker recognises a Rejection; it returns the reason.
+func (r *Rejection) Reject() string { return r.Err.Error() }
+
+// asFailure decides which of the engine's errors are the file's fault, or have
+// come too often. It returns nil where another try may help.
+func asFailure(err error, attempt, limit int) *Failure {
+	var f *Failure
+	if errors.As(err, &f) {
+		return f
+	}
+	var said *ffmpeg.Error
+	if errors.As(err, &said) && (said.InFile() || attempt >= limit) {
+		return &Failure{Code: string(said.Code), Err: err}
+	}
+	if errors.As(err, new(*ffmpeg.CrashError)) && attempt >= limit {
+		return &Failure{Code: CodeEngineCrashed, Err: fmt.Errorf("%w (in %d attempts)", err, attempt)}
+	}
+	return nil
+}

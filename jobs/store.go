@@ -1,0 +1,157 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
+	tmtypes "github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go"
+
+	"github.com/mosaicd/mosaicd/jobs/event"
+)
+
+// S3 is what a Store calls. *s3.Client is one.
+type S3 = transfermanager.S3APIClient
+
+// A store reads and writes whole objects.
+type store struct {
+	s3       S3
+	transfer *transfermanager.Client
+}
+
+func newStore(client S3) *store {
+	return &store{s3: client, transfer: transfermanager.New(client, func(o *transfermanager.Options) {
+		o.GetObjectType = tmtypes.GetObjectRanges // of any object, however it was uploaded
+	})}
+}
+
+// jobMetadata is the user metadata by which mosaicd knows what it wrote itself.
+const jobMetadata = "mosaicd-job"
+
+// An object is what HEAD says of one.
+type object struct {
+	event.Location
+	etag  string
+	bytes int64
+	job   string // the id of the job that wrote it; empty for what others wrote
+}
+
+// head looks an object up. ETag, if not empty, is the one that it must have.
+func (s *store) head(ctx context.Context, at event.Location, etag string) (object, error) {
+	in := &s3.HeadObjectInput{Bucket: &at.Bucket, Key: &at.Key}
+	switch {
+	case at.VersionID != "":
+		in.VersionId = &at.VersionID
+	case etag != "":
+		in.IfMatch = aws.String(quoted(etag))
+	}
+	out, err := s.s3.HeadObject(ctx, in)
+	if err != nil {
+		return object{}, sourceError(err, "look up %s: %w", at, err)
+	}
+	return object{Location: at, etag: aws.ToString(out.ETag), bytes: aws.ToInt64(out.ContentLength), job: out.Metadata[jobMetadata]}, nil
+}
+
+// download copies what head found to a new file.
+func (s *store) download(ctx context.Context, o object, path string) (err error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("download %s: %w", o, err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	in := &transfermanager.DownloadObjectInput{Bucket: &o.Bucket, Key: &o.Key, WriterAt: f, IfMatch: &o.etag}
+	if o.VersionID != "" {
+		in.VersionID = &o.VersionID
+	}
+	if _, err := s.transfer.DownloadObject(ctx, in); err != nil {
+		return sourceError(err, "download %s: %w", o, err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("download %s: %w", o, err)
+	}
+	if info.Size() != o.bytes {
+		return fmt.Errorf("download %s: %d bytes came of %d", o, info.Size(), o.bytes)
+	}
+	return nil
+}
+
+// read returns a small object whole.
+func (s *store) read(ctx context.Context, at event.Location, limit int64) ([]byte, error) {
+	out, err := s.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: &at.Bucket, Key: &at.Key})
+	if err != nil {
+		return nil, sourceError(err, "read %s: %w", at, err)
+	}
+	defer out.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(out.Body, limit+1))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", at, err)
+	}
+	if int64(len(body)) > limit {
+		return nil, failf(CodeInvalidDetections, "read %s: larger than %d bytes", at, limit)
+	}
+	return body, nil
+}
+
+// upload writes a file as an object that says which job made it, and returns its
+// size.
+func (s *store) upload(ctx context.Context, path string, to event.Location, job, mediaType string) (int64, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, fmt.Errorf("upload %s: %w", to, err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return 0, fmt.Errorf("upload %s: %w", to, err)
+	}
+	_, err = s.transfer.UploadObject(ctx, &transfermanager.UploadObjectInput{
+		Bucket: &to.Bucket, Key: &to.Key, Body: f,
+		ContentType: &mediaType, Metadata: map[string]string{jobMetadata: job},
+	})
+	if err != nil {
+		return 0, fmt.Errorf("upload %s: %w", to, err)
+	}
+	return info.Size(), nil
+}
+
+// sourceError tells what is final about an object from what may pass. Denied
+// access may pass: somebody mends the policy. S3 also denies what isn't there
+// when the role may not list the bucket.
+func sourceError(err error, format string, args ...any) error {
+	var api smithy.APIError
+	if errors.As(err, &api) && api.ErrorCode() == "InvalidObjectState" {
+		return failf(CodeSourceArchived, format, args...)
+	}
+	switch httpStatus(err) {
+	case http.StatusNotFound, http.StatusMethodNotAllowed: // a delete marker asked for by version is 405
+		return failf(CodeSourceGone, format, args...)
+	case http.StatusPreconditionFailed:
+		return failf(CodeSourceChanged, format, args...)
+	}
+	return fmt.Errorf(format, args...)
+}
+
+// httpStatus is 0 where no answer came.
+func httpStatus(err error) int {
+	var response interface{ HTTPStatusCode() int }
+	if errors.As(err, &response) {
+		return response.HTTPStatusCode()
+	}
+	return 0
+}
+
+// quoted is an ETag as HTTP writes it; events leave the quotes out.
+func quoted(etag string) string {
+	if len(etag) > 0 && etag[0] == '"' {
+		return etag
+	}
+	return `"` + etag + `"`
+}
