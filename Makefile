@@ -7,8 +7,10 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 LIBAV := deploy/libav/build.sh
-# What cgo needs to find libav.
-ENV = PKG_CONFIG_PATH="$$($(LIBAV) --where)/lib/pkgconfig" CGO_ENABLED=1
+# What cgo needs to find libav. The flag is there for Go's build cache: it knows a
+# build by its flags, and not by what pkg-config answered, so that without it
+# another libav would be linked with what was compiled for the last one.
+ENV = CGO_ENABLED=1 PKG_CONFIG_PATH="$$($(LIBAV) --where)/lib/pkgconfig" CGO_CFLAGS="-O2 -g -I$$($(LIBAV) --where)/include"
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT := $(shell git rev-parse HEAD 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
@@ -26,8 +28,8 @@ build: libav ## Build bin/mosaicd.
 	@echo "building bin/mosaicd"
 	@$(ENV) go build -trimpath -ldflags '$(LDFLAGS)' -o bin/mosaicd ./cmd/mosaicd
 
-env: libav ## Print what to export before running go by hand: eval "$(make env)".
-	@echo export $(ENV)
+env: libav ## Print what to export before running go by hand: eval "$(make -s env)".
+	@for v in CGO_ENABLED PKG_CONFIG_PATH CGO_CFLAGS; do $(ENV) bash -c 'printf "export %s=\"%s\"\n" $$0 "$${!0}"' $$v; done
 
 demo: build ## Run the whole job on a real video, on this machine alone; files land in ./demo.
 	bin/mosaicd demo --dir demo

@@ -87,7 +87,7 @@ func New(q Queue, h Handler, log *zap.Logger, cfg Config) (*Worker, error) {
 	}
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
-		return nil, fmt.Errorf("new worker: %w", err)
+		return nil, err
 	}
 	w := &Worker{queue: q, handler: h, log: log, cfg: cfg}
 	w.status.now.Slots = cfg.Concurrency

@@ -61,7 +61,7 @@ func (d *daemon) run(ctx context.Context) error {
 
 	listener, err := net.Listen("tcp", d.cfg.httpAddr)
 	if err != nil {
-		return usagef("--http-addr (the variable is MOSAICD_HTTP_ADDR): %w", err)
+		return usagef("--http-addr: %w", err)
 	}
 	server := &http.Server{Handler: health(d.worker.Status), ReadHeaderTimeout: 5 * time.Second}
 	var g errgroup.Group

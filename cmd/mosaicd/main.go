@@ -92,7 +92,11 @@ func dispatch(ctx context.Context, args []string, std streams) error {
 	if err != nil {
 		return usageError{nameVariable(parser, err)}
 	}
-	return command.Run()
+	err = command.Run()
+	if errors.As(err, new(usageError)) {
+		return usageError{nameVariable(parser, err)}
+	}
+	return err
 }
 
 var flagName = regexp.MustCompile(`--([a-z][a-z-]*)`)
@@ -101,7 +105,7 @@ var flagName = regexp.MustCompile(`--([a-z][a-z-]*)`)
 // container that is where the mistake is.
 func nameVariable(parser *kong.Kong, err error) error {
 	m := flagName.FindStringSubmatch(err.Error())
-	if m == nil {
+	if m == nil || strings.Contains(err.Error(), "the variable is") {
 		return err
 	}
 	for _, command := range parser.Model.Children {

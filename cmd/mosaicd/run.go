@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -46,17 +48,17 @@ SIGTERM stops taking messages, lets running jobs finish for --drain, and gives b
 }
 
 func (c *runCommand) Run(ctx context.Context, std streams) error {
-	for _, s := range []struct{ value, flag, variable, what string }{
-		{c.QueueURL, "--queue-url", "MOSAICD_QUEUE_URL", "the URL of the SQS queue to work"},
-		{c.TopicARN, "--topic-arn", "MOSAICD_TOPIC_ARN", "the ARN of the SNS topic for results"},
-		{c.OutputBucket, "--output-bucket", "MOSAICD_OUTPUT_BUCKET", "the S3 bucket for results"},
+	for _, s := range []struct{ value, flag, what string }{
+		{c.QueueURL, "--queue-url", "the URL of the SQS queue to work"},
+		{c.TopicARN, "--topic-arn", "the ARN of the SNS topic for results"},
+		{c.OutputBucket, "--output-bucket", "the S3 bucket for results"},
 	} {
 		if s.value == "" {
-			return usagef("%s (the variable is %s) is missing: %s", s.flag, s.variable, s.what)
+			return usagef("%s is missing: %s", s.flag, s.what)
 		}
 	}
 	if c.Detector == string(jobs.DetectorRekognition) {
-		return usagef("--detector (the variable is MOSAICD_DETECTOR): rekognition is not in this version yet, use builtin")
+		return usagef("--detector: rekognition is not in this version yet, use builtin")
 	}
 	settings, err := c.settings()
 	if err != nil {
@@ -64,7 +66,7 @@ func (c *runCommand) Run(ctx context.Context, std streams) error {
 	}
 	scratch := cmp.Or(c.Scratch, os.TempDir()+"/mosaicd")
 	if err := os.MkdirAll(scratch, 0o700); err != nil {
-		return usagef("--scratch (the variable is MOSAICD_SCRATCH): %w", err)
+		return usagef("--scratch: %w", err)
 	}
 	aws, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
@@ -91,9 +93,20 @@ func (c *runCommand) Run(ctx context.Context, std streams) error {
 		httpAddr: c.HTTPAddr,
 	})
 	if err != nil {
-		return usageError{err}
+		return usagef("--%s", flagOf(err))
 	}
 	return d.run(ctx)
+}
+
+var wordEnd = regexp.MustCompile(`([a-z])([A-Z])`)
+
+// flagOf turns a complaint that starts with a field of a Config into one that
+// starts with its flag.
+func flagOf(err error) string {
+	first, _, _ := strings.Cut(err.Error(), "\n") // more than one thing can be wrong
+	field, complaint, _ := strings.Cut(first, ": ")
+	field = wordEnd.ReplaceAllString(field, "$1-$2")
+	return strings.ToLower(strings.ReplaceAll(field, " ", "-")) + ": " + complaint
 }
 
 // newLogger writes one line of JSON for each event. Nothing is sampled: a worker

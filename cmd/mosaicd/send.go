@@ -65,14 +65,14 @@ func (c *sendMosaicCommand) Run(ctx context.Context, std streams, send *sendComm
 		}
 		r.Detections = append(r.Detections, at)
 	}
+	if err := r.Validate(); err != nil {
+		return usageError{err}
+	}
 	body, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("encode the message: %w", err)
 	}
 	if c.DryRun {
-		if err := check(body); err != nil {
-			return err
-		}
 		_, err := fmt.Fprintln(std.out, string(body))
 		return err
 	}
@@ -101,7 +101,7 @@ func (c *sendFileCommand) read(in io.Reader) ([]byte, error) {
 // send puts on the queue what the daemon will understand, and nothing else.
 func (c *sendCommand) send(ctx context.Context, std streams, body []byte) error {
 	if c.QueueURL == "" {
-		return usagef("--queue-url (the variable is MOSAICD_QUEUE_URL) is missing: the URL of the SQS queue")
+		return usagef("--queue-url is missing: the URL of the SQS queue")
 	}
 	if err := check(body); err != nil {
 		return err

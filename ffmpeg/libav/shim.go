@@ -152,7 +152,9 @@ func setPacketTimeBase(cc *astiav.CodecContext, base astiav.Rational) {
 // where nothing says so.
 func frameDuration(f *astiav.Frame) int64 { return int64(framePointer(f).duration) }
 
-func setFrameDuration(f *astiav.Frame, duration int64) { framePointer(f).duration = C.int64_t(duration) }
+func setFrameDuration(f *astiav.Frame, duration int64) {
+	framePointer(f).duration = C.int64_t(duration)
+}
 
 // useFrameDuration has the encoder hand on how long each frame is shown; without
 // the flag it takes no notice of it.

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"image/png"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestRunNamesWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	complete := []string{
+		"MOSAICD_QUEUE_URL=http://127.0.0.1:1/0/q", "MOSAICD_TOPIC_ARN=arn:aws:sns:us-east-1:0:t",
+		"MOSAICD_OUTPUT_BUCKET=results", "AWS_REGION=us-east-1", "MOSAICD_HTTP_ADDR=",
+	}
+	for _, ca := range []struct {
+		name    string
+		environ []string
+		args    []string
+		says    []string
+	}{
+		{"queue", complete[1:], nil, []string{"--queue-url", "MOSAICD_QUEUE_URL"}},
+		{"topic", append(complete[2:], complete[0]), nil, []string{"--topic-arn", "MOSAICD_TOPIC_ARN"}},
+		{"bucket", append(complete[3:], complete[:2]...), nil, []string{"--output-bucket", "MOSAICD_OUTPUT_BUCKET"}},
+		{"region", complete[:3], nil, []string{"AWS_REGION"}},
+		{"detector to come", complete, []string{"--detector", "rekognition"}, []string{"--detector", "MOSAICD_DETECTOR", "rekognition is not in this version yet"}},
+		{"no number", append(complete, "MOSAICD_CONCURRENCY=many"), nil, []string{"concurrency", "MOSAICD_CONCURRENCY"}},
+		{"out of range", complete, []string{"--concurrency", "65"}, []string{"concurrency", "MOSAICD_CONCURRENCY", "65"}},
+		{"visibility too short", append(complete, "MOSAICD_VISIBILITY=1s"), nil, []string{"visibility", "MOSAICD_VISIBILITY", "1s"}},
+		{"style", append(complete, "MOSAICD_STYLE=smear"), nil, []string{"--style", "MOSAICD_STYLE", "smear"}},
+		{"crf", append(complete, "MOSAICD_CRF=99"), nil, []string{"--crf", "MOSAICD_CRF", "99"}},
+		{"scratch", append(complete, "MOSAICD_SCRATCH=/dev/null/x"), nil, []string{"--scratch", "MOSAICD_SCRATCH"}},
+		{"address", complete, []string{"--http-addr", "256.0.0.1:80"}, []string{"--http-addr", "MOSAICD_HTTP_ADDR"}},
+	} {
+		t.Run(ca.name, func(t *testing.T) {
+			t.Parallel()
+			code, _, stderr := call(t, ca.environ, append([]string{"run"}, ca.args...)...)
+			last := stderr[strings.LastIndex(strings.TrimSpace(stderr), "\n")+1:]
+			if code != exitUsage || !strings.HasPrefix(last, "mosaicd: ") {
+				t.Fatalf("exit code %d\n%s", code, stderr)
+			}
+			for _, want := range ca.says {
+				if !strings.Contains(last, want) {
+					t.Errorf("%q is not in %q", want, last)
+				}
+			}
+		})
+	}
+}
+
+func TestHelpListsEverySetting(t *testing.T) {
+	t.Parallel()
+	code, help, _ := call(t, nil, "run", "--help")
+	if code != exitDone {
+		t.Fatalf("exit code %d", code)
+	}
+	for _, want := range []string{"QUEUE_URL", "DEAD_LETTER_URL", "TOPIC_ARN", "OUTPUT_BUCKET", "OUTPUT_PREFIX", "LEDGER_PREFIX", "SCRATCH",
+		"DETECTOR", "STYLE", "BLOCKS", "MARGIN", "PRESET", "CRF", "THREADS", "CONCURRENCY", "MAX_SOURCE_BYTES", "MAX_ATTEMPTS",
+		"VISIBILITY", "DRAIN", "HTTP_ADDR", "LOG_LEVEL"} {
+		if !strings.Contains(help, "$MOSAICD_"+want) {
+			t.Errorf("MOSAICD_%s is not in the help", want)
+		}
+		flag := "--" + strings.ReplaceAll(strings.ToLower(want), "_", "-")
+		if !strings.Contains(help, flag) {
+			t.Errorf("%s is not in the help", flag)
+		}
+	}
+	_, help, _ = call(t, nil, "--help")
+	for _, want := range []string{"run", "mosaic", "send", "demo", "version"} {
+		if !strings.Contains(help, "\n  "+want) {
+			t.Errorf("%s is not in the help", want)
+		}
+	}
+	if strings.Contains(help, "engine") {
+		t.Error("the hidden command is in the help")
+	}
+}
+
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	code, out, _ := call(t, nil, "version")
+	if code != exitDone || !strings.Contains(out, "mosaicd ") || !strings.Contains(out, "commit ") || !strings.Contains(out, "FFmpeg 7.1.") || !strings.Contains(out, "--disable-network") {
+		t.Errorf("exit code %d\n%s", code, out)
+	}
+}
+
+func TestDemo(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join(t.TempDir(), "demo")
+	code, out, stderr := call(t, nil, "demo", "--dir", folder)
+	if code != exitDone {
+		t.Fatalf("exit code %d\n%s\n%s", code, out, stderr)
+	}
+	for _, want := range []string{"queue http://127.0.0.1:", "topic arn:aws:sns:", "s3://uploads/", `"status": "succeeded"`, `"faces": 3`} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in\n%s", want, out)
+		}
+	}
+	for _, name := range []string{"source.mp4", "result.mp4", "frames.png", "mosaicd.log"} {
+		if size(filepath.Join(folder, name)) == 0 {
+			t.Errorf("%s is missing or empty", name)
+		}
+	}
+	f, err := os.Open(filepath.Join(folder, "frames.png"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if sheet, err := png.Decode(f); err != nil || sheet.Bounds().Dx() < 1000 {
+		t.Errorf("contact sheet: %v", err)
+	}
+}
+
+// TestSendRefuses: what the daemon would not understand is not sent.
+func TestSendRefuses(t *testing.T) {
+	t.Parallel()
+	queue := []string{"MOSAICD_QUEUE_URL=http://127.0.0.1:1/0/q", "AWS_REGION=us-east-1"}
+	for _, ca := range []struct {
+		name    string
+		environ []string
+		stdin   string
+		args    []string
+		says    string
+	}{
+		{"no queue", nil, "", []string{"send", "mosaic", "s3://in/a.mp4", "s3://out/a.mp4"}, "MOSAICD_QUEUE_URL"},
+		{"no URI", queue, "", []string{"send", "mosaic", "a.mp4", "s3://out/a.mp4"}, "SRC: "},
+		{"blocks", queue, "", []string{"send", "mosaic", "s3://in/a.mp4", "s3://out/a.mp4", "--blocks", "1"}, "blocks: must be 2 to 64"},
+		{"unknown field", queue, `{"version":1,"kind":"mosaic","source":"s3://in/a.mp4","destination":"s3://out/a.mp4","colour":"red"}`, []string{"send", "--file", "-"}, "colour"},
+		{"no JSON", queue, "hello", []string{"send", "--file", "-"}, "not JSON"},
+	} {
+		t.Run(ca.name, func(t *testing.T) {
+			t.Parallel()
+			cmd := mosaicd(ca.environ, ca.args...)
+			cmd.Stdin = strings.NewReader(ca.stdin)
+			out, _ := cmd.CombinedOutput()
+			if code := cmd.ProcessState.ExitCode(); code != exitUsage || !strings.Contains(string(out), ca.says) || strings.Count(string(out), "\n") != 1 {
+				t.Errorf("exit code %d, want %q\n%s", code, ca.says, out)
+			}
+		})
+	}
+}

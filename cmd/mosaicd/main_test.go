@@ -1,0 +1,252 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/mosaicd/mosaicd/ffmpeg/libav"
+	"github.com/mosaicd/mosaicd/internal/awslocal"
+	"github.com/mosaicd/mosaicd/jobs"
+)
+
+// commandNames are the words by which the test binary knows that it is called
+// as mosaicd: by a test, or by the mosaicd that a test runs, for its engine.
+var commandNames = []string{"run", "mosaic", "send", "demo", "version", "engine", "--help"}
+
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 {
+		for _, name := range commandNames {
+			if os.Args[1] == name {
+				main()
+			}
+		}
+	}
+	libav.Quiet()
+	os.Exit(m.Run())
+}
+
+// mosaicd prepares the program with its arguments and an environment of its own.
+func mosaicd(environ []string, args ...string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append([]string{"HOME=" + os.TempDir(), "PATH=" + os.Getenv("PATH")}, environ...)
+	return cmd
+}
+
+// call runs mosaicd to its end.
+func call(t testing.TB, environ []string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	cmd := mosaicd(environ, args...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
+}
+
+// until waits for a condition, at most a minute and a half.
+func until(t testing.TB, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(90 * time.Second); !done(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+// A cloud is an AWS of the test's own, with what the daemon needs in it.
+type cloud struct {
+	t       *testing.T
+	server  *awslocal.Server
+	s3      *s3.Client
+	sqs     *sqs.Client
+	queue   string
+	dead    string
+	inbox   string
+	topic   string
+	environ []string
+}
+
+func newCloud(t *testing.T) *cloud {
+	t.Helper()
+	ctx := context.Background()
+	server, err := awslocal.Start(ctx, awslocal.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	d := &demo{server: server, cfg: server.AWSConfig(), std: streams{out: &bytes.Buffer{}}}
+	if err := d.prepare(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return &cloud{
+		t: t, server: server, s3: s3.NewFromConfig(d.cfg), sqs: sqs.NewFromConfig(d.cfg),
+		queue: d.queue, dead: d.dead, inbox: d.inbox, topic: d.topic,
+		environ: append(server.Environ(),
+			"MOSAICD_QUEUE_URL="+d.queue, "MOSAICD_DEAD_LETTER_URL="+d.dead, "MOSAICD_TOPIC_ARN="+d.topic,
+			"MOSAICD_OUTPUT_BUCKET="+demoResults, "MOSAICD_SCRATCH="+t.TempDir(), "MOSAICD_HTTP_ADDR=",
+			"MOSAICD_VISIBILITY=30s", "MOSAICD_DRAIN=1s"),
+	}
+}
+
+func (c *cloud) put(key, path string) {
+	c.t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := c.s3.PutObject(context.Background(), &s3.PutObjectInput{Bucket: aws.String(demoUploads), Key: &key, Body: f}); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// take waits for a message and deletes it.
+func (c *cloud) take(queue string) sqstypes.Message {
+	c.t.Helper()
+	var m sqstypes.Message
+	until(c.t, "a message on "+queue, func() bool {
+		out, err := c.sqs.ReceiveMessage(context.Background(), &sqs.ReceiveMessageInput{
+			QueueUrl: &queue, WaitTimeSeconds: 1, MessageAttributeNames: []string{"All"},
+		})
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if len(out.Messages) == 0 {
+			return false
+		}
+		m = out.Messages[0]
+		return true
+	})
+	if _, err := c.sqs.DeleteMessage(context.Background(), &sqs.DeleteMessageInput{QueueUrl: &queue, ReceiptHandle: m.ReceiptHandle}); err != nil {
+		c.t.Fatal(err)
+	}
+	return m
+}
+
+func (c *cloud) result() jobs.Result {
+	c.t.Helper()
+	var r jobs.Result
+	if err := json.Unmarshal([]byte(aws.ToString(c.take(c.inbox).Body)), &r); err != nil {
+		c.t.Fatal(err)
+	}
+	return r
+}
+
+// waiting is how many messages the queue holds, whether they can be seen or not.
+func (c *cloud) waiting(queue string) int {
+	c.t.Helper()
+	out, err := c.sqs.GetQueueAttributes(context.Background(), &sqs.GetQueueAttributesInput{
+		QueueUrl: &queue, AttributeNames: []sqstypes.QueueAttributeName{"All"},
+	})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	n := 0
+	for _, name := range []string{"ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"} {
+		v, err := strconv.Atoi(out.Attributes[name])
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		n += v
+	}
+	return n
+}
+
+// get downloads an object to a file.
+func (c *cloud) get(uri string) string {
+	c.t.Helper()
+	path := filepath.Join(c.t.TempDir(), filepath.Base(uri))
+	if err := (&demo{cfg: c.server.AWSConfig()}).download(context.Background(), uri, path); err != nil {
+		c.t.Fatal(err)
+	}
+	return path
+}
+
+// A running daemon is a process of its own.
+type runningDaemon struct {
+	*exec.Cmd
+	log  string // path
+	done chan error
+}
+
+func (c *cloud) daemon(args ...string) *runningDaemon {
+	c.t.Helper()
+	d := &runningDaemon{Cmd: mosaicd(c.environ, append([]string{"run"}, args...)...), log: filepath.Join(c.t.TempDir(), "log"), done: make(chan error, 1)}
+	f, err := os.Create(d.log)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer f.Close()
+	d.Stderr = f
+	if err := d.Start(); err != nil {
+		c.t.Fatal(err)
+	}
+	go func() { d.done <- d.Wait() }()
+	c.t.Cleanup(func() { _ = d.Process.Kill() })
+	return d
+}
+
+// lines returns the log's lines of one event.
+func (d *runningDaemon) lines(t testing.TB, event string) []map[string]any {
+	t.Helper()
+	body, err := os.ReadFile(d.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []map[string]any
+	for line := range strings.Lines(string(body)) {
+		var fields map[string]any
+		if json.Unmarshal([]byte(line), &fields) == nil && fields["event"] == event {
+			found = append(found, fields)
+		}
+	}
+	return found
+}
+
+// engine waits for the daemon's child that encodes, and returns its process id.
+func (d *runningDaemon) engine(t testing.TB) int {
+	t.Helper()
+	pid := 0
+	until(t, "an engine that encodes", func() bool {
+		children, _ := filepath.Glob("/proc/" + strconv.Itoa(d.Process.Pid) + "/task/*/children")
+		for _, name := range children {
+			body, _ := os.ReadFile(name)
+			for _, field := range strings.Fields(string(body)) {
+				pid, _ = strconv.Atoi(field)
+			}
+		}
+		return pid != 0 && len(outputsOf(pid)) > 0
+	})
+	return pid
+}
+
+// outputsOf are the files that a process writes as the output of a job.
+func outputsOf(pid int) []string {
+	var names []string
+	fds, _ := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/fd/*")
+	for _, fd := range fds {
+		if to, err := os.Readlink(fd); err == nil && strings.HasPrefix(filepath.Base(to), "output.") {
+			names = append(names, to)
+		}
+	}
+	return names
+}
+
+func alive(pid int) bool { return syscall.Kill(pid, 0) == nil }

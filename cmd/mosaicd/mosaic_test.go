@@ -1,0 +1,183 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mosaicd/mosaicd/internal/judge"
+)
+
+func TestMosaicCommand(t *testing.T) {
+	t.Parallel()
+	source := video(t, shortScene)
+	folder := t.TempDir()
+	detections := filepath.Join(folder, "faces.json")
+	if err := os.WriteFile(detections, shortScene.Detections(500*time.Millisecond), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, ca := range []struct {
+		name string
+		args []string
+		says string
+	}{
+		{"built-in detector", nil, "25 frames, 25 of them covered, 3 faces"},
+		{"detections", []string{"--detections", detections}, "25 frames, 25 of them covered, 3 faces"},
+		{"nothing covered", []string{"--detector", "none"}, "25 frames, 0 of them covered, 0 faces"},
+		{"blur", []string{"--detections", detections, "--style", "blur", "--margin", "0.5"}, "25 of them covered"},
+		{"fill", []string{"--detections", detections, "--style", "fill", "--threads", "1", "--crf", "30"}, "25 of them covered"},
+	} {
+		t.Run(ca.name, func(t *testing.T) {
+			t.Parallel()
+			output := filepath.Join(t.TempDir(), "out.mp4")
+			code, stdout, stderr := call(t, nil, append([]string{"mosaic", source, output, "--preset", "ultrafast"}, ca.args...)...)
+			if code != exitDone || !strings.Contains(stdout, ca.says) || stderr != "" {
+				t.Fatalf("exit code %d\n%s\n%s", code, stdout, stderr)
+			}
+			if got, want := judge.Packets(t, output, "0:a"), judge.Packets(t, source, "0:a"); !slices.Equal(judge.Hashes(got), judge.Hashes(want)) {
+				t.Error("sound packets differ from the source's")
+			}
+			if got, want := judge.Times(judge.Frames(t, output)), judge.Times(judge.Frames(t, source)); !slices.Equal(got, want) {
+				t.Errorf("frames at %v, the source's at %v", got, want)
+			}
+			if left, _ := filepath.Glob(filepath.Join(filepath.Dir(output), ".*")); len(left) != 0 {
+				t.Errorf("left over: %v", left)
+			}
+		})
+	}
+}
+
+// TestMosaicCommandRefuses: nothing is left behind, the source and what was
+// there before stay as they were, and standard error has one line.
+func TestMosaicCommandRefuses(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	at := func(name string) string { return filepath.Join(folder, name) }
+	write := func(name, body string) string {
+		if err := os.WriteFile(at(name), []byte(body), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return at(name)
+	}
+	source := video(t, shortScene)
+	text := write("text.mp4", "no video")
+	linked := at("link.mp4")
+	if err := os.Symlink(source, linked); err != nil {
+		t.Fatal(err)
+	}
+	old := write("old.mp4", "what was there before")
+	for _, ca := range []struct {
+		name string
+		args []string
+		code int
+		says string
+	}{
+		{"no arguments", []string{"mosaic"}, exitUsage, `"<SRC> <DST>"`},
+		{"unknown flag", []string{"mosaic", source, at("x.mp4"), "--blok", "3"}, exitUsage, "--blok"},
+		{"unknown style", []string{"mosaic", source, at("x.mp4"), "--style", "smear"}, exitUsage, "--style must be one of"},
+		{"wrong variable", []string{"mosaic", source, at("x.mp4")}, exitUsage, "MOSAICD_CRF"},
+		{"blocks out of range", []string{"mosaic", source, at("x.mp4"), "--blocks", "1"}, exitUsage, "--blocks: must be 2 to 64 (got 1)"},
+		{"margin out of range", []string{"mosaic", source, at("x.mp4"), "--margin", "9"}, exitUsage, "--margin: must be 0 to 2 (got 9)"},
+		{"unknown preset", []string{"mosaic", source, at("x.mp4"), "--preset", "fastest"}, exitUsage, "--preset: must be one of ultrafast"},
+		{"unknown container", []string{"mosaic", source, at("x.webm")}, exitUsage, ".mp4, .m4v, .mov, .mkv or .ts"},
+		{"the source itself", []string{"mosaic", source, source}, exitUsage, "never overwritten"},
+		{"the source by another name", []string{"mosaic", source, linked}, exitUsage, "never overwritten"},
+		{"a folder", []string{"mosaic", folder, at("x.mp4")}, exitUsage, "is a folder"},
+		{"both detections and detector", []string{"mosaic", source, at("x.mp4"), "--detector", "builtin", "--detections", text}, exitUsage, "--detections and --detector"},
+		{"no source", []string{"mosaic", at("missing.mp4"), at("x.mp4")}, exitFailed, "SRC: stat"},
+		{"no folder for the output", []string{"mosaic", source, at("missing/x.mp4")}, exitFailed, "DST: "},
+		{"no video", []string{"mosaic", text, at("x.mp4")}, exitFailed, "not a video"},
+		{"detections that are none", []string{"mosaic", source, at("x.mp4"), "--detections", text}, exitFailed, "--detections: "},
+		{"no video over an old file", []string{"mosaic", text, old}, exitFailed, "not a video"},
+	} {
+		t.Run(ca.name, func(t *testing.T) {
+			var environ []string
+			if ca.name == "wrong variable" {
+				environ = []string{"MOSAICD_CRF=good"}
+			}
+			code, stdout, stderr := call(t, environ, ca.args...)
+			if code != ca.code || !strings.Contains(stderr, ca.says) || strings.Count(stderr, "\n") != 1 || stdout != "" {
+				t.Errorf("exit code %d, want %d with %q\n%s%s", code, ca.code, ca.says, stdout, stderr)
+			}
+		})
+	}
+	var names []string
+	entries, _ := os.ReadDir(folder)
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	if want := []string{"link.mp4", "old.mp4", "text.mp4"}; !slices.Equal(names, want) {
+		t.Errorf("the folder holds %v, want %v", names, want)
+	}
+	if body, _ := os.ReadFile(old); string(body) != "what was there before" {
+		t.Error("the old output was touched")
+	}
+}
+
+func TestMosaicCommandProgress(t *testing.T) {
+	t.Parallel()
+	source := video(t, longScene)
+	output := filepath.Join(t.TempDir(), "out.mp4")
+	code, stdout, stderr := call(t, nil, "mosaic", source, output, "--preset", "ultrafast", "--progress", "json")
+	if code != exitDone || stdout != "" {
+		t.Fatalf("exit code %d\n%s\n%s", code, stdout, stderr)
+	}
+	steps, frames := map[string]bool{}, 0
+	for line := range strings.Lines(stderr) {
+		var p struct {
+			Step            string
+			Frames          int
+			DurationSeconds float64
+		}
+		if err := json.Unmarshal([]byte(line), &p); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		if !steps[p.Step] {
+			frames = 0
+		}
+		if p.Frames <= frames || p.DurationSeconds != 8 {
+			t.Errorf("progress is %+v after %d frames", p, frames)
+		}
+		steps[p.Step], frames = true, p.Frames
+	}
+	if !steps["detect"] || !steps["encode"] {
+		t.Errorf("steps: %v", steps)
+	}
+}
+
+// TestMosaicCommandStops: an interrupt leaves nothing behind.
+func TestMosaicCommandStops(t *testing.T) {
+	t.Parallel()
+	output := filepath.Join(t.TempDir(), "out.mp4")
+	cmd := mosaicd(nil, append([]string{"mosaic", video(t, longScene), output, "--detector", "none"}, slowly...)...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	folder := filepath.Dir(output)
+	until(t, "the output to grow", func() bool {
+		parts, _ := filepath.Glob(filepath.Join(folder, ".out.*.part.mp4"))
+		return len(parts) == 1 && size(parts[0]) > 0
+	})
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != exitFailed {
+		t.Errorf("exit code %d", code)
+	}
+	if left, _ := os.ReadDir(folder); len(left) != 0 {
+		t.Errorf("left over: %v", left)
+	}
+}
+
+func size(path string) int64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
