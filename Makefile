@@ -16,10 +16,12 @@ COMMIT := $(shell git rev-parse HEAD 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build libav env demo test race lint fuzz bench clean
+FUZZTIME := 60s
+
+.PHONY: help build libav env demo test race lint fuzz bench bench-once clean
 
 help: ## Print this list.
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 libav: ## Build libav into the cache folder, when it is not there.
 	@$(LIBAV) >/dev/null
@@ -42,15 +44,20 @@ race: libav ## Run all tests with the race detector.
 
 lint: libav ## Check format, vet and staticcheck.
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
+	go mod tidy -diff
 	$(ENV) go vet ./...
 	$(ENV) go run $(STATICCHECK) ./...
 
-fuzz: ## Fuzz the decoder of messages for a minute.
-	go test ./jobs/event -run '^$$' -fuzz FuzzDecode -fuzztime 60s
+fuzz: ## Fuzz the decoder of messages for a minute (FUZZTIME=60s).
+	go test ./jobs/event -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME)
 
 bench: build ## Compare mosaicd with a plain ffmpeg transcode, and run the Go benchmarks.
-	@bench/transcode.sh
-	$(ENV) go test -run '^$$' -bench . ./ffmpeg/cover ./jobs/...
+	$(ENV) go run ./bench/transcode
+	$(ENV) go run ./bench/transcode -grain 0
+	$(ENV) go test -run '^$$' -bench . ./ffmpeg/... ./jobs/...
+
+bench-once: libav ## Run each Go benchmark once, to see that it still works.
+	$(ENV) go test -run '^$$' -bench . -benchtime 1x ./ffmpeg/... ./jobs/...
 
 clean: ## Remove what was built here. The cache folder stays.
 	rm -rf bin demo

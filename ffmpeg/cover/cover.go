@@ -112,10 +112,23 @@ func Draw[T Sample](p *Painter, pic Picture[T], rects []image.Rectangle) {
 	}
 }
 
-// cellSize is the side of a cell in luma samples, a multiple of align.
+// cellSize is the side of a cell in luma samples, a multiple of align. Cells are
+// as large as was asked for or larger, in steps: a box that breathes by a pixel
+// from frame to frame keeps its grid, and the edges of larger cells lie on those
+// of the encoder's transform blocks, which makes them cheap to encode.
 func (p *Painter) cellSize(rect image.Rectangle, align int) int {
 	longer := max(rect.Dx(), rect.Dy())
-	return roundUp((longer+p.blocks-1)/p.blocks, align)
+	size := (longer + p.blocks - 1) / p.blocks
+	step := 1
+	switch {
+	case size > 64:
+		step = 16
+	case size > 12:
+		step = 8
+	case size > 4:
+		step = 4
+	}
+	return roundUp(size, max(step, align))
 }
 
 func fill[T Sample](p *Plane[T], area image.Rectangle) {

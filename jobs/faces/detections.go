@@ -132,22 +132,22 @@ func (d *Detections) parsePage(body []byte, last bool) error {
 	}
 	for i, f := range p.Faces {
 		if f.Timestamp == nil || f.Face == nil || f.Face.BoundingBox == nil {
-			return fmt.Errorf("Faces[%d]: no Timestamp or no Face.BoundingBox", i)
+			return fmt.Errorf("in Faces[%d]: no Timestamp or no Face.BoundingBox", i)
 		}
 		if err := d.add(*f.Timestamp, *f.Face.BoundingBox, NoPerson); err != nil {
-			return fmt.Errorf("Faces[%d]: %w", i, err)
+			return fmt.Errorf("in Faces[%d]: %w", i, err)
 		}
 	}
 	for i, f := range p.Persons {
 		if f.Timestamp == nil || f.Person == nil || f.Person.Index == nil {
-			return fmt.Errorf("Persons[%d]: no Timestamp or no Person.Index", i)
+			return fmt.Errorf("in Persons[%d]: no Timestamp or no Person.Index", i)
 		}
 		// A person can be seen without a face; Person.BoundingBox is the body.
 		if f.Person.Face == nil || f.Person.Face.BoundingBox == nil {
 			continue
 		}
 		if err := d.add(*f.Timestamp, *f.Person.Face.BoundingBox, *f.Person.Index); err != nil {
-			return fmt.Errorf("Persons[%d]: %w", i, err)
+			return fmt.Errorf("in Persons[%d]: %w", i, err)
 		}
 	}
 	return nil
