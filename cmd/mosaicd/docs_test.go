@@ -1,0 +1,148 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mosaicd/mosaicd/jobs"
+	"github.com/mosaicd/mosaicd/jobs/event"
+)
+
+func document(t *testing.T, name string) string {
+	t.Helper()
+	body, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(name)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
+
+var jsonBlock = regexp.MustCompile("(?s)```json\n(.*?)```")
+
+// TestDocumentedMessages: the examples are understood.
+func TestDocumentedMessages(t *testing.T) {
+	t.Parallel()
+	blocks := jsonBlock.FindAllStringSubmatch(document(t, "docs/messages.md"), -1)
+	if len(blocks) < 3 {
+		t.Fatalf("%d examples", len(blocks))
+	}
+	for _, b := range blocks {
+		if events, err := event.Decode([]byte(b[1])); err != nil || len(events) != 1 {
+			t.Errorf("%v in\n%s", err, b[1])
+		}
+	}
+}
+
+// TestDocumentedResults: the examples have the fields of Result and no others.
+func TestDocumentedResults(t *testing.T) {
+	t.Parallel()
+	blocks := jsonBlock.FindAllStringSubmatch(document(t, "docs/results.md"), -1)
+	if len(blocks) != 2 {
+		t.Fatalf("%d examples", len(blocks))
+	}
+	for _, b := range blocks {
+		var r jobs.Result
+		d := json.NewDecoder(strings.NewReader(b[1]))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&r); err != nil {
+			t.Errorf("%v in\n%s", err, b[1])
+			continue
+		}
+		again, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var compact bytes.Buffer
+		if err := json.Compact(&compact, []byte(b[1])); err != nil {
+			t.Fatal(err)
+		}
+		if compact.String() != string(again) {
+			t.Errorf("the example is\n%s, a result of its values\n%s", compact.String(), again)
+		}
+	}
+}
+
+// TestDocumentedSettings: the table of settings is that of the help.
+func TestDocumentedSettings(t *testing.T) {
+	t.Parallel()
+	_, help, _ := call(t, nil, "run", "--help")
+	help = strings.Join(strings.Fields(help), " ")
+	rows := regexp.MustCompile("(?m)^\\| `--([a-z-]+)` \\| `([A-Z_]+)` \\| ([^|]+) \\|").FindAllStringSubmatch(document(t, "docs/configuration.md"), -1)
+	documented := map[string]bool{}
+	for _, row := range rows {
+		flag, variable, value := row[1], row[2], strings.Trim(row[3], " `")
+		documented[variable] = true
+		at := strings.Index(help, "--"+flag+"=")
+		if at < 0 {
+			t.Errorf("--%s is not a flag", flag)
+			continue
+		}
+		about := help[at:]
+		if end := strings.Index(about, "($MOSAICD_"); end < 0 || !strings.HasPrefix(about[end+2:], variable+")") {
+			t.Errorf("--%s: the variable is not %s", flag, variable)
+		}
+		if given, _, _ := strings.Cut(strings.TrimPrefix(about, "--"+flag+"="), " "); value != "required" && value != "none" && flag != "scratch" && strings.Trim(given, `"`) != value {
+			t.Errorf("--%s: the default is %s, not %s", flag, given, value)
+		}
+	}
+	for _, m := range regexp.MustCompile(`\$(MOSAICD_[A-Z_]+)`).FindAllStringSubmatch(help, -1) {
+		if !documented[m[1]] {
+			t.Errorf("%s is not documented", m[1])
+		}
+	}
+}
+
+// TestImports holds the table of docs/architecture.md against the code.
+func TestImports(t *testing.T) {
+	t.Parallel()
+	const module = "github.com/mosaicd/mosaicd/"
+	allowed := map[string][]string{}
+	quoted := regexp.MustCompile("`([^`]+)`")
+	for line := range strings.Lines(document(t, "docs/architecture.md")) {
+		cells := strings.Split(line, "|")
+		if len(cells) != 5 || !strings.HasPrefix(strings.TrimSpace(cells[1]), "`") {
+			continue
+		}
+		name := strings.Trim(cells[1], " `")
+		allowed[name] = []string{}
+		if strings.TrimSpace(cells[3]) == "all" {
+			allowed[name] = []string{"*"}
+		}
+		for _, m := range quoted.FindAllStringSubmatch(cells[3], -1) {
+			allowed[name] = append(allowed[name], m[1])
+		}
+	}
+	cmd := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, module+"...")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		name := strings.TrimPrefix(fields[0], module)
+		if strings.HasPrefix(name, "bench/") {
+			continue
+		}
+		may, known := allowed[name]
+		if !known {
+			t.Errorf("package %s is not in the table", name)
+			continue
+		}
+		for _, path := range fields[1:] {
+			imported, ours := strings.CutPrefix(path, module)
+			if ours && !slices.Contains(may, imported) && !slices.Contains(may, "*") {
+				t.Errorf("%s imports %s", name, imported)
+			}
+			if (path == "C" || strings.Contains(path, "go-astiav")) && name != "ffmpeg/libav" {
+				t.Errorf("%s imports %s", name, path)
+			}
+		}
+	}
+}
