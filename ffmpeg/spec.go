@@ -72,10 +72,9 @@ type Report struct {
 	Source Media `json:"source"`
 	Output Media `json:"output,omitzero"` // OpMosaic
 
-	Frames        int64   `json:"frames"`        // video frames decoded
-	FramesCovered int64   `json:"framesCovered"` // frames with at least one cover
-	DecodeErrors  int64   `json:"decodeErrors"`  // packets that the decoder refused
-	EngineSeconds float64 `json:"engineSeconds"` // wall time of the child's work
+	Frames        int64 `json:"frames"`        // video frames decoded
+	FramesCovered int64 `json:"framesCovered"` // frames with at least one cover
+	DecodeErrors  int64 `json:"decodeErrors"`  // packets that the decoder refused
 	// Dropped names each stream of the source that is not in the output, and why.
 	Dropped []string `json:"dropped,omitempty"`
 	// Detections is what OpDetect found, as package faces reads it.

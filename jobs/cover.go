@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/mosaicd/mosaicd/ffmpeg"
 	"github.com/mosaicd/mosaicd/jobs/faces"
@@ -33,8 +34,9 @@ type Cover struct {
 // Covered is what came of a Cover.
 type Covered struct {
 	ffmpeg.Report
-	Faces         int     // tracks
-	DetectSeconds float64 // wall time of the detector's pass
+	Faces     int           // tracks
+	Detecting time.Duration // wall time of the detector's pass
+	Working   time.Duration // wall time of the pass that covers and encodes
 }
 
 // A Step is a part of the work that has a progress of its own.
@@ -67,6 +69,7 @@ func (c Cover) Run(ctx context.Context, engine Engine, progress func(Step, ffmpe
 		return Covered{}, fmt.Errorf("encode tracks: %w", err)
 	}
 	done.Faces = len(tracks)
+	started := time.Now()
 	done.Report, err = engine.Run(ctx, ffmpeg.Spec{
 		Op:     ffmpeg.OpMosaic,
 		Input:  c.Source,
@@ -80,6 +83,7 @@ func (c Cover) Run(ctx context.Context, engine Engine, progress func(Step, ffmpe
 	if err != nil {
 		return Covered{}, fmt.Errorf("cover %s: %w", filepath.Base(c.Source), err)
 	}
+	done.Working = time.Since(started)
 	return done, nil
 }
 
@@ -97,6 +101,7 @@ func (c Cover) detect(ctx context.Context, engine Engine, done *Covered, progres
 	default:
 		return faces.Detections{}, fmt.Errorf("detector %q can't look at a local file: builtin and none can", c.Detector)
 	}
+	started := time.Now()
 	report, err := engine.Run(ctx, ffmpeg.Spec{
 		Op:          ffmpeg.OpDetect,
 		Input:       c.Source,
@@ -106,7 +111,7 @@ func (c Cover) detect(ctx context.Context, engine Engine, done *Covered, progres
 	if err != nil {
 		return faces.Detections{}, fmt.Errorf("look for faces in %s: %w", filepath.Base(c.Source), err)
 	}
-	done.DetectSeconds = report.EngineSeconds
+	done.Detecting = time.Since(started)
 	found, err := faces.Parse(report.Detections)
 	if err != nil {
 		return faces.Detections{}, err

@@ -67,7 +67,7 @@ func (h *Handler) mosaic(ctx context.Context, log *zap.Logger, job Job, r *Resul
 	if err := h.store.download(ctx, source, cover.Source); err != nil {
 		return err
 	}
-	stats.DownloadSeconds = seconds(started)
+	stats.DownloadSeconds = seconds(time.Since(started))
 
 	done, err := cover.Run(ctx, h.engine, newReporter(log).step)
 	if err != nil {
@@ -75,20 +75,20 @@ func (h *Handler) mosaic(ctx context.Context, log *zap.Logger, job Job, r *Resul
 	}
 	stats.Frames, stats.FramesCovered, stats.Faces = done.Frames, done.FramesCovered, done.Faces
 	stats.DecodeErrors, stats.DroppedStreams = done.DecodeErrors, done.Dropped
-	stats.DetectSeconds, stats.EncodeSeconds = done.DetectSeconds, done.EngineSeconds
+	stats.DetectSeconds, stats.EncodeSeconds = seconds(done.Detecting), seconds(done.Working)
 
 	started = time.Now()
 	bytes, err := h.store.upload(ctx, cover.Output, job.Destination, job.ID, mediaType)
 	if err != nil {
 		return err
 	}
-	stats.UploadSeconds = seconds(started)
+	stats.UploadSeconds = seconds(time.Since(started))
 	r.Stats = stats
 	r.Outputs = []Output{{
 		URI:             job.Destination.String(),
 		MediaType:       mediaType,
 		Bytes:           bytes,
-		DurationSeconds: done.Output.Duration,
+		DurationSeconds: seconds(time.Duration(done.Output.Duration * float64(time.Second))),
 		Width:           done.Output.Width,
 		Height:          done.Output.Height,
 	}}

@@ -76,4 +76,5 @@ var mediaTypes = map[string]string{
 	".ts":  "video/mp2t",
 }
 
-func seconds(since time.Time) float64 { return time.Since(since).Seconds() }
+// seconds is a duration as results give it: to the millisecond.
+func seconds(d time.Duration) float64 { return d.Round(time.Millisecond).Seconds() }

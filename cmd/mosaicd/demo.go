@@ -263,8 +263,8 @@ func (d *demo) serve(ctx context.Context) error {
 		"MOSAICD_TOPIC_ARN="+d.topic, "MOSAICD_OUTPUT_BUCKET="+demoResults) {
 		d.say("  export %s", v)
 	}
-	d.say("then, for example:\n  aws s3 cp my.mp4 s3://%s/my.mp4\n  mosaicd send mosaic s3://%s/%s s3://%s/by-hand.mp4 --style blur\n  aws sqs receive-message --queue-url %s\n  aws s3 cp s3://%s/by-hand.mp4 .",
-		demoUploads, demoUploads, demoKey, demoResults, d.inbox, demoResults)
+	d.say("then, for example:\n  aws s3 cp my.mp4 s3://%s/my.mp4\n  mosaicd send mosaic s3://%s/%s s3://%s/by-hand.mp4 --style blur\n  aws sqs receive-message --endpoint-url %s --queue-url %s\n  aws s3 cp s3://%s/by-hand.mp4 .",
+		demoUploads, demoUploads, demoKey, demoResults, d.server.URL(), d.inbox, demoResults)
 	<-ctx.Done()
 	return nil
 }

@@ -96,7 +96,7 @@ verified() { [[ -s $1 ]] && echo "$sha256  $1" | sha256sum --check --status; }
 # fetch_release leaves the pinned release as $1.
 fetch_release() {
 	say "downloading FFmpeg $version"
-	if curl -fsSL --connect-timeout 10 --retry 2 -o "$1" "https://ffmpeg.org/releases/$tarball" && verified "$1"; then
+	if curl -fsL --connect-timeout 10 --retry 1 -o "$1" "https://ffmpeg.org/releases/$tarball" && verified "$1"; then
 		return
 	fi
 	say "the project's site was not reached: taking the same file from Debian's source package"

@@ -37,7 +37,6 @@ type Covers interface {
 // The error is an *ffmpeg.Error where the file is at fault. Output may be left
 // half-written then.
 func Mosaic(ctx context.Context, spec ffmpeg.Spec, covers Covers, progress func(ffmpeg.Progress)) (ffmpeg.Report, error) {
-	started := time.Now()
 	in, err := openInput(spec.Input)
 	if err != nil {
 		return ffmpeg.Report{}, err
@@ -89,8 +88,7 @@ func Mosaic(ctx context.Context, spec ffmpeg.Spec, covers Covers, progress func(
 	return ffmpeg.Report{
 		Source: source, Output: output,
 		Frames: p.frames, FramesCovered: p.artist.covered, DecodeErrors: dec.refused,
-		EngineSeconds: time.Since(started).Seconds(),
-		Dropped:       out.dropped,
+		Dropped: out.dropped,
 	}, nil
 }
 
