@@ -24,6 +24,7 @@ type Job struct {
 	Destination event.Location
 	Detections  []event.Location // pages of a Rekognition result
 	Settings    Settings
+	Asked       bool // by a person, who is owed a result whatever the source is
 }
 
 // fromUpload is the job of an object that was created.
@@ -58,6 +59,7 @@ func fromRequest(r event.Request, messageID string, c Config) Job {
 		Destination: r.Destination,
 		Detections:  r.Detections,
 		Settings:    s,
+		Asked:       true,
 	}
 }
 

@@ -41,9 +41,9 @@ func (h *Handler) mosaic(ctx context.Context, log *zap.Logger, job Job, r *Resul
 		return err
 	}
 	switch {
-	case source.job != "":
+	case source.job != "" && !job.Asked:
 		return idleError("mosaicd wrote it")
-	case source.bytes == 0:
+	case source.bytes == 0 && !job.Asked:
 		return idleError("it is empty")
 	case source.bytes > h.cfg.MaxSourceBytes:
 		return failf(CodeSourceTooLarge, "source has %d bytes, the limit is %d", source.bytes, h.cfg.MaxSourceBytes)

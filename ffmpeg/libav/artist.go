@@ -89,6 +89,7 @@ type ticker struct {
 	progress ffmpeg.Progress
 	start    time.Duration
 	told     time.Time
+	untold   bool
 }
 
 func newTicker(tell func(ffmpeg.Progress), duration time.Duration) *ticker {
@@ -105,8 +106,17 @@ func (t *ticker) frame(at time.Duration) {
 	}
 	t.progress.Frames++
 	t.progress.Position = (at - t.start).Seconds()
+	t.untold = true
 	if now := time.Now(); now.Sub(t.told) >= progressEvery {
 		t.told = now
+		t.end()
+	}
+}
+
+// end tells of the last frames.
+func (t *ticker) end() {
+	if t.untold {
+		t.untold = false
 		t.tell(t.progress)
 	}
 }

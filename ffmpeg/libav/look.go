@@ -55,6 +55,7 @@ func Watch(ctx context.Context, path string, look Look, show func(at time.Durati
 	if err := g.Wait(); err != nil {
 		return ffmpeg.Report{}, err
 	}
+	v.progress.end()
 	if err := dec.verdict(v.progress.progress.Frames); err != nil {
 		return ffmpeg.Report{}, err
 	}

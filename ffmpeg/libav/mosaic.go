@@ -42,6 +42,11 @@ func Mosaic(ctx context.Context, spec ffmpeg.Spec, covers Covers, progress func(
 		return ffmpeg.Report{}, err
 	}
 	defer in.Close()
+	dec, err := openDecoder(in, spec.Video.Threads)
+	if err != nil {
+		return ffmpeg.Report{}, err
+	}
+	defer dec.Close()
 	full := in.video.CodecParameters().ColorRange() == astiav.ColorRangeJpeg
 	layout, err := layoutOf(in.video.CodecParameters().PixelFormat(), full)
 	if err != nil {
@@ -51,11 +56,6 @@ func Mosaic(ctx context.Context, spec ffmpeg.Spec, covers Covers, progress func(
 	if err != nil {
 		return ffmpeg.Report{}, err
 	}
-	dec, err := openDecoder(in, spec.Video.Threads)
-	if err != nil {
-		return ffmpeg.Report{}, err
-	}
-	defer dec.Close()
 	out, err := openOutput(spec.Output, spec.Format)
 	if err != nil {
 		return ffmpeg.Report{}, err
@@ -152,6 +152,7 @@ func (p *pipeline) run(ctx context.Context) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
+	p.progress.end()
 	if err := p.dec.verdict(p.frames); err != nil {
 		return err
 	}

@@ -264,6 +264,31 @@ func TestMosaicKeepsWhatTheFileSaysOfItself(t *testing.T) {
 	}
 }
 
+func TestMosaicKeepsTimecode(t *testing.T) {
+	t.Parallel()
+	source := testPattern(t, "a.mov", "-timecode", "01:02:03:04")
+	for _, name := range []string{"out.mov", "out.mp4"} {
+		output, report := mosaic(t, source, name, still{box})
+		if about := judge.About(t, output); !strings.Contains(about, "timecode        : 01:02:03:04") || len(report.Dropped) != 0 {
+			t.Errorf("%s: left out %v\n%s", name, report.Dropped, about)
+		}
+	}
+}
+
+func TestMosaicLeavesStillPicturesOut(t *testing.T) {
+	t.Parallel()
+	source := testPattern(t, "a.mp4", "-map", "0:v", "-map", "1:a", "-map", "0:v", "-c:v:1", "mjpeg", "-pix_fmt:v:1", "yuvj420p",
+		"-frames:v:1", "1", "-disposition:v:1", "attached_pic")
+	output, report := mosaic(t, source, "out.mp4", still{box})
+	checkFaithful(t, source, output)
+	if len(report.Dropped) != 1 || !strings.Contains(report.Dropped[0], "stream 2 (video, mjpeg): a still picture") {
+		t.Errorf("left out %q", report.Dropped)
+	}
+	if about := judge.About(t, output); strings.Contains(about, "mjpeg") {
+		t.Error(about)
+	}
+}
+
 func TestMosaicRefuses(t *testing.T) {
 	t.Parallel()
 	write := func(t *testing.T, body string) string {

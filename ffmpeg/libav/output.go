@@ -89,6 +89,9 @@ func (o *output) addEncoded(source *astiav.Stream, e *encoder) error {
 	return nil
 }
 
+// timecodeTag is the sample entry of a QuickTime timecode track: tmcd.
+const timecodeTag = astiav.CodecTag('t' | 'm'<<8 | 'c'<<16 | 'd'<<24)
+
 func (o *output) addCopy(source *astiav.Stream) error {
 	params := source.CodecParameters()
 	kind := params.MediaType()
@@ -102,6 +105,8 @@ func (o *output) addCopy(source *astiav.Stream) error {
 		if !canHold(o.fc, params.CodecID()) {
 			return ffmpeg.Errorf(ffmpeg.CodeUnsupported, "%s can't be copied into %s: choose another container for the output, such as .mkv or .mov", what, o.format)
 		}
+	case params.CodecTag() == timecodeTag && (o.format == "mp4" || o.format == "mov"):
+		return nil // the muxer makes one of the video's metadata, where the demuxer put it
 	case !canHold(o.fc, params.CodecID()) || params.CodecID() == astiav.CodecIDNone:
 		o.dropped = append(o.dropped, what+": "+o.format+" can't hold it")
 		return nil
