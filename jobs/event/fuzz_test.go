@@ -109,7 +109,7 @@ func checkKey(t *testing.T, key string) {
 
 func checkBucket(t *testing.T, bucket string) {
 	t.Helper()
-	if len(bucket) < 3 || len(bucket) > 255 || strings.ContainsAny(bucket, "/%?#:@ \n") {
+	if len(bucket) < 1 || len(bucket) > 255 || strings.ContainsAny(bucket, "/%?#:@ \n") {
 		t.Errorf("bucket %q", bucket)
 	}
 }
