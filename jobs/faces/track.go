@@ -105,12 +105,18 @@ func (ts Tracks) At(t time.Duration, width, height int) []image.Rectangle {
 	for _, track := range ts {
 		if b, ok := track.at(t); ok {
 			rects = append(rects, image.Rect(
-				int(math.Floor(b.Left*float64(width))), int(math.Floor(b.Top*float64(height))),
-				int(math.Ceil(b.right()*float64(width))), int(math.Ceil(b.bottom()*float64(height)))))
+				floor(b.Left*float64(width)), floor(b.Top*float64(height)),
+				ceil(b.right()*float64(width)), ceil(b.bottom()*float64(height))))
 		}
 	}
 	return rects
 }
+
+// hair is what floating point leaves over or short of a whole pixel.
+const hair = 1e-6
+
+func floor(v float64) int { return int(math.Floor(v + hair)) }
+func ceil(v float64) int  { return int(math.Ceil(v - hair)) }
 
 func (t Track) at(at time.Duration) (Box, bool) {
 	next, exact := slices.BinarySearchFunc(t, at, func(k Key, at time.Duration) int { return cmp.Compare(k.At, at) })

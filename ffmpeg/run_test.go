@@ -1,0 +1,216 @@
+package ffmpeg
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// children are what the test binary can be instead of a test: a child of Run.
+var children = map[string]func(c *Conversation, s Spec){
+	"report": func(c *Conversation, s Spec) {
+		for i := range int64(3) {
+			c.Progress(Progress{Frames: i + 1, Position: float64(i), Duration: 3})
+		}
+		end(c, Report{Frames: 3, Source: Media{Format: s.Input}}, nil)
+	},
+	"fail": func(c *Conversation, _ Spec) {
+		end(c, Report{}, fmt.Errorf("work: %w", Errorf(CodeNotVideo, "no video")))
+	},
+	"disk":   func(c *Conversation, _ Spec) { end(c, Report{}, errors.New("no space left on device")) },
+	"silent": func(*Conversation, Spec) {},
+	"exit":   func(*Conversation, Spec) { fmt.Fprintln(os.Stderr, "first\nlast words"); os.Exit(3) },
+	"fault":  func(*Conversation, Spec) { var p *int; *p = 1 },
+	"panic":  func(*Conversation, Spec) { panic("no good") },
+	"kill":   func(*Conversation, Spec) { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL); select {} },
+	"abort":  func(*Conversation, Spec) { _ = syscall.Kill(os.Getpid(), syscall.SIGSEGV); time.Sleep(time.Minute) },
+	"babble": func(*Conversation, Spec) { fmt.Println("I am no JSON"); time.Sleep(time.Minute) },
+	"for ever": func(c *Conversation, _ Spec) {
+		for {
+			c.Progress(Progress{Frames: 1})
+			time.Sleep(time.Millisecond)
+		}
+	},
+	"big": func(c *Conversation, _ Spec) {
+		end(c, Report{Detections: json.RawMessage(`"` + strings.Repeat("x", 20<<20) + `"`)}, nil)
+	},
+	"loud": func(*Conversation, Spec) {
+		fmt.Fprintln(os.Stderr, strings.Repeat("noise ", 100_000)+"the end")
+		os.Exit(1)
+	},
+	"environment": func(c *Conversation, _ Spec) { end(c, Report{Dropped: os.Environ()}, nil) },
+	// A parent of its own, which tells the process id of its child and waits.
+	"parent": func(c *Conversation, s Spec) {
+		e := NewEngine(os.Args[0], "for ever")
+		e.Started = func(pid int) { _ = os.WriteFile(s.Output, []byte(strconv.Itoa(pid)), 0o600) }
+		_, _ = e.Run(context.Background(), Spec{}, nil)
+	},
+}
+
+func end(c *Conversation, r Report, err error) {
+	if err := c.End(r, err); err != nil {
+		panic(err)
+	}
+}
+
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 {
+		if child, ok := children[os.Args[1]]; ok {
+			c := NewConversation(os.Stdin, os.Stdout)
+			s, err := c.Spec()
+			if err != nil {
+				panic(err)
+			}
+			child(c, s)
+			os.Exit(0)
+		}
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func run(child string) (Report, error) {
+	return NewEngine(os.Args[0], child).Run(context.Background(), Spec{Op: OpProbe, Input: "in"}, nil)
+}
+
+func TestRun(t *testing.T) {
+	t.Parallel()
+	var heard []Progress
+	r, err := NewEngine(os.Args[0], "report").Run(context.Background(), Spec{Op: OpProbe, Input: "in"}, func(p Progress) { heard = append(heard, p) })
+	if err != nil || r.Frames != 3 || r.Source.Format != "in" {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if want := []Progress{{1, 0, 3}, {2, 1, 3}, {3, 2, 3}}; !reflect.DeepEqual(heard, want) {
+		t.Errorf("progress was %v", heard)
+	}
+}
+
+func TestRunTellsErrorsApart(t *testing.T) {
+	t.Parallel()
+	var said *Error
+	if _, err := run("fail"); !errors.As(err, &said) || said.Code != CodeNotVideo || said.Message != "work: no video" || !said.InFile() {
+		t.Errorf("error is %#v", err)
+	}
+	if _, err := run("disk"); !errors.As(err, &said) || said.Code != CodeEngine || said.InFile() {
+		t.Errorf("error is %#v", err)
+	}
+	for child, want := range map[string]struct{ signal, says string }{
+		"silent": {"", "engine crashed (exit code 0)"},
+		"exit":   {"", "engine crashed (exit code 3): last words"},
+		"fault":  {"SIGSEGV", "engine crashed (SIGSEGV): panic: runtime error: invalid memory address"},
+		"panic":  {"", "engine crashed (exit code 2): panic: no good"},
+		"kill":   {"SIGKILL", "engine crashed (SIGKILL)"},
+		"abort":  {"SIGSEGV", "engine crashed (SIGSEGV)"},
+	} {
+		t.Run(child, func(t *testing.T) {
+			t.Parallel()
+			_, err := run(child)
+			var crash *CrashError
+			if !errors.As(err, &crash) || crash.Signal != want.signal || !strings.HasPrefix(err.Error(), want.says) {
+				t.Errorf("error is %v (%+v), want %q", err, crash, want.says)
+			}
+		})
+	}
+}
+
+func TestRunDoesNotWaitForNonsense(t *testing.T) {
+	t.Parallel()
+	started := time.Now()
+	if _, err := run("babble"); err == nil {
+		t.Error("nonsense was taken for a report")
+	}
+	if took := time.Since(started); took > 30*time.Second {
+		t.Errorf("it took %s", took)
+	}
+}
+
+func TestRunStops(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancelCause(context.Background())
+	because := errors.New("enough")
+	pid := 0
+	e := NewEngine(os.Args[0], "for ever")
+	e.Started = func(p int) { pid = p }
+	_, err := e.Run(ctx, Spec{}, func(Progress) { cancel(because) })
+	if !errors.Is(err, because) {
+		t.Errorf("error is %v", err)
+	}
+	if syscall.Kill(pid, 0) == nil {
+		t.Error("the child is still there")
+	}
+}
+
+func TestRunBigReport(t *testing.T) {
+	t.Parallel()
+	r, err := run("big")
+	if err != nil || len(r.Detections) != 20<<20+2 {
+		t.Errorf("%d bytes, %v", len(r.Detections), err)
+	}
+}
+
+func TestRunKeepsTheLastWords(t *testing.T) {
+	t.Parallel()
+	_, err := run("loud")
+	var crash *CrashError
+	if !errors.As(err, &crash) || len(crash.Stderr) > stderrTail || !strings.HasSuffix(crash.Stderr, "the end\n") {
+		t.Errorf("error is %v", err)
+	}
+}
+
+func TestRunKeepsSecrets(t *testing.T) {
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+	r, err := run("environment")
+	if err != nil || len(r.Dropped) != 1 || r.Dropped[0] != "GOTRACEBACK=single" {
+		t.Errorf("the child's environment is %v, %v", r.Dropped, err)
+	}
+}
+
+func TestRunWithoutABinary(t *testing.T) {
+	t.Parallel()
+	_, err := NewEngine(filepath.Join(t.TempDir(), "missing")).Run(context.Background(), Spec{}, nil)
+	if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "start the engine") {
+		t.Errorf("error is %v", err)
+	}
+}
+
+// TestChildDiesWithItsParent: nobody is left who could stop it.
+func TestChildDiesWithItsParent(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "pid")
+	parent := exec.Command(os.Args[0], "parent")
+	parent.Stdin = strings.NewReader(fmt.Sprintf(`{"op":"probe","input":"","output":%q,"video":{"crf":0}}`, file))
+	if err := parent.Start(); err != nil {
+		t.Fatal(err)
+	}
+	child := 0
+	until(t, "the child to start", func() bool {
+		body, _ := os.ReadFile(file)
+		child, _ = strconv.Atoi(string(body))
+		return child != 0
+	})
+	if err := parent.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = parent.Wait()
+	until(t, "the child to die", func() bool { return syscall.Kill(child, 0) != nil })
+}
+
+func until(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !done(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
