@@ -1,0 +1,360 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"os"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/mosaicd/mosaicd/ffmpeg"
+	"github.com/mosaicd/mosaicd/jobs/event"
+)
+
+func TestHandleUpload(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	etag := b.put("folder/a b.mp4", "video", nil)
+	if err := b.handle(created(record("folder/a+b.mp4", etag, 5)), 1); err != nil {
+		t.Fatal(err)
+	}
+	r := b.one()
+	want := []Output{{URI: "s3://results/mosaic/folder/a b.mp4", MediaType: "video/mp4", Bytes: 13, DurationSeconds: 2, Width: 640, Height: 360}}
+	if r.Version != 1 || r.Kind != "mosaic" || r.Status != StatusSucceeded || r.Source != "s3://uploads/folder/a b.mp4" || !reflect.DeepEqual(r.Outputs, want) {
+		t.Errorf("result is %+v", r)
+	}
+	if r.Stats == nil || r.Stats.Frames != 50 || r.Stats.FramesCovered != 20 || r.Stats.Faces != 1 || r.Stats.SourceBytes != 5 || r.StartedAt.IsZero() || r.FinishedAt.Before(r.StartedAt) {
+		t.Errorf("result is %+v, stats %+v", r, r.Stats)
+	}
+	body, metadata := b.get(results, "mosaic/folder/a b.mp4")
+	if body != "covered video" || metadata[jobMetadata] != r.ID {
+		t.Errorf("the output is %q with %v", body, metadata)
+	}
+	if source, _ := b.get(uploads, "folder/a b.mp4"); source != "video" {
+		t.Error("the source was touched")
+	}
+	b.checkClean()
+	for _, line := range b.logs.All() {
+		fields := line.ContextMap()
+		for _, key := range []string{keyJob, keyMessage, keyKind, keySource} {
+			if fields[key] == nil || fields[key] == "" {
+				t.Errorf("%s has no %s: %v", line.Message, key, fields)
+			}
+		}
+	}
+}
+
+func TestHandleTwiceIsOnce(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	body := created(record("a.mp4", b.put("a.mp4", "video", nil), 5))
+	for i := range 3 {
+		if err := b.handle(body, i+1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.one()
+	if n := b.engine.runs(); n != 1 {
+		t.Errorf("the engine ran %d times", n)
+	}
+}
+
+// TestHandlePublishesLater: what ended before the worker died or SNS failed is
+// only published afterwards.
+func TestHandlePublishesLater(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	body := created(record("a.mp4", b.put("a.mp4", "video", nil), 5))
+	b.sns.set(true)
+	if err := b.handle(body, 1); err == nil || errors.As(err, new(*Rejection)) {
+		t.Fatalf("error is %v, want one to come again", err)
+	}
+	b.sns.set(false)
+	if err := b.handle(body, 2); err != nil {
+		t.Fatal(err)
+	}
+	if r := b.one(); r.Status != StatusSucceeded || b.engine.runs() != 1 {
+		t.Errorf("result is %+v after %d runs", r, b.engine.runs())
+	}
+}
+
+func TestHandleAtOnce(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	body := created(record("a.mp4", b.put("a.mp4", "video", nil), 5))
+	// Both are past the ledger before either ends.
+	var both sync.WaitGroup
+	both.Add(2)
+	b.engine.do = func(_ context.Context, s ffmpeg.Spec) (ffmpeg.Report, error) {
+		if s.Op == ffmpeg.OpDetect {
+			return ffmpeg.Report{Detections: []byte(`{"Faces":[]}`)}, nil
+		}
+		both.Done()
+		both.Wait()
+		return ffmpeg.Report{Frames: 1}, os.WriteFile(s.Output, []byte("covered"), 0o600)
+	}
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			if err := b.handle(body, 1); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	all := b.published()
+	if len(all) == 0 || len(all) > 2 {
+		t.Fatalf("%d results", len(all))
+	}
+	for _, r := range all {
+		if !reflect.DeepEqual(r, all[0]) {
+			t.Errorf("two contents of one id:\n%+v\n%+v", r, all[0])
+		}
+	}
+}
+
+// TestHandleFailsForGood: bad input is published once and not tried again.
+func TestHandleFailsForGood(t *testing.T) {
+	t.Parallel()
+	engineSays := func(err error) func(*bench) {
+		return func(b *bench) {
+			b.engine.do = func(context.Context, ffmpeg.Spec) (ffmpeg.Report, error) { return ffmpeg.Report{}, err }
+		}
+	}
+	crash := &ffmpeg.CrashError{Signal: "SIGSEGV", ExitCode: -1}
+	for _, ca := range []struct {
+		name    string
+		prepare func(*bench)
+		body    string // of an upload of a.mp4, unless it is given
+		attempt int
+		code    string
+	}{
+		{"gone", nil, created(record("b.mp4", "d41d8cd98f00b204e9800998ecf8427e", 5)), 1, CodeSourceGone},
+		{"overwritten", nil, created(record("a.mp4", "00000000000000000000000000000000", 5)), 1, CodeSourceChanged},
+		{"not a video", engineSays(ffmpeg.Errorf(ffmpeg.CodeNotVideo, "no")), "", 1, "not_a_video"},
+		{"no video stream", engineSays(ffmpeg.Errorf(ffmpeg.CodeNoVideoStream, "no")), "", 1, "no_video_stream"},
+		{"engine failed too often", engineSays(ffmpeg.Errorf(ffmpeg.CodeEngine, "no")), "", 3, "engine_failed"},
+		{"engine crashed too often", engineSays(crash), "", 3, CodeEngineCrashed},
+		{"over itself", nil, `{"version":1,"kind":"mosaic","source":"s3://results/x.mp4","destination":"s3://results/x.webm"}`, 1, CodeInvalidRequest},
+		{"no such detections", nil, `{"version":1,"kind":"mosaic","source":"s3://uploads/a.mp4","destination":"s3://results/x.mp4","detections":["s3://uploads/none.json"]}`, 1, CodeSourceGone},
+		{"bad detections", nil, `{"version":1,"kind":"mosaic","source":"s3://uploads/a.mp4","destination":"s3://results/x.mp4","detections":["s3://uploads/a.mp4"]}`, 1, CodeInvalidDetections},
+	} {
+		t.Run(ca.name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			etag := b.put("a.mp4", "video", nil)
+			if ca.prepare != nil {
+				ca.prepare(b)
+			}
+			if ca.body == "" {
+				ca.body = created(record("a.mp4", etag, 5))
+			}
+			for range 2 {
+				if err := b.handle(ca.body, ca.attempt); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if r := b.one(); r.Status != StatusFailed || r.Error == nil || r.Error.Code != ca.code || r.Error.Message == "" || len(r.Outputs) != 0 {
+				t.Errorf("result is %+v, %+v", r, r.Error)
+			}
+			b.checkClean()
+		})
+	}
+	t.Run("too large", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, func(c *Config) { c.MaxSourceBytes = 4 })
+		if err := b.handle(created(record("a.mp4", b.put("a.mp4", "video", nil), 5)), 1); err != nil {
+			t.Fatal(err)
+		}
+		if r := b.one(); r.Error == nil || r.Error.Code != CodeSourceTooLarge {
+			t.Errorf("result is %+v", r)
+		}
+	})
+}
+
+// TestHandleComesAgain: what may pass is not published, and leaves nothing.
+func TestHandleComesAgain(t *testing.T) {
+	t.Parallel()
+	for name, err := range map[string]error{
+		"engine failed":  ffmpeg.Errorf(ffmpeg.CodeEngine, "disk full"),
+		"engine crashed": &ffmpeg.CrashError{Signal: "SIGKILL", ExitCode: -1, Stderr: "last words"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			b.engine.do = func(context.Context, ffmpeg.Spec) (ffmpeg.Report, error) { return ffmpeg.Report{}, err }
+			body := created(record("a.mp4", b.put("a.mp4", "video", nil), 5))
+			if got := b.handle(body, 2); !errors.Is(got, err) {
+				t.Errorf("error is %v", got)
+			}
+			if all := b.published(); len(all) != 0 {
+				t.Errorf("published %+v", all)
+			}
+			b.checkClean()
+			b.engine.do = nil
+			if err := b.handle(body, 3); err != nil {
+				t.Fatal(err)
+			}
+			if r := b.one(); r.Status != StatusSucceeded {
+				t.Errorf("result is %+v", r)
+			}
+		})
+	}
+}
+
+// TestHandleStopped: a worker that stops, or lost its lease, publishes nothing,
+// whatever its engine says while it is being killed.
+func TestHandleStopped(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	b.engine.do = func(context.Context, ffmpeg.Spec) (ffmpeg.Report, error) {
+		cancel()
+		return ffmpeg.Report{}, ffmpeg.Errorf(ffmpeg.CodeInvalid, "cut off in the middle")
+	}
+	err := b.h.Handle(ctx, message(created(record("a.mp4", b.put("a.mp4", "video", nil), 5)), 3))
+	if err == nil || len(b.published()) != 0 {
+		t.Errorf("error is %v", err)
+	}
+	b.checkClean()
+}
+
+func TestHandleIgnores(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	ours := b.put("again.mp4", "video", map[string]string{jobMetadata: "some id"})
+	empty := b.put("empty.mp4", "", nil)
+	inOutput := strings.ReplaceAll(record("mosaic/a.mp4", "", 5), `"name":"uploads"`, `"name":"results"`)
+	inLedger := strings.ReplaceAll(record(".mosaicd/jobs/x.json", "", 5), `"name":"uploads"`, `"name":"results"`)
+	removed := strings.ReplaceAll(record("a.mp4", "", 5), "ObjectCreated:Put", "ObjectRemoved:Delete")
+	for name, body := range map[string]string{
+		"written by mosaicd":      created(record("again.mp4", ours, 5)),
+		"empty":                   created(record("empty.mp4", empty, 0)),
+		"a folder":                created(record("folder/", "", 0)),
+		"under the output prefix": created(inOutput),
+		"in the ledger":           created(inLedger),
+		"removed":                 created(removed),
+		"S3's test":               `{"Service":"Amazon S3","Event":"s3:TestEvent","Time":"2026-01-01T00:00:00.000Z","Bucket":"uploads"}`,
+	} {
+		b.logs.TakeAll()
+		if err := b.handle(body, 1); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		said := b.logs.FilterMessage(eventObjectIgnored).All()
+		if len(said) != 1 || said[0].ContextMap()["reason"] == "" {
+			t.Errorf("%s: the log says %v", name, b.logs.All())
+		}
+	}
+	if all := b.published(); len(all) != 0 || b.engine.runs() != 0 {
+		t.Errorf("published %+v", all)
+	}
+}
+
+func TestHandleSeveralRecords(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	body := created(record("a.mp4", b.put("a.mp4", "video", nil), 5), record("b.avi", b.put("b.avi", "video", nil), 5), record("gone.mp4", "", 5))
+	if err := b.handle(body, 1); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, r := range b.published() {
+		got[r.Source] = string(r.Status)
+		if len(r.Outputs) > 0 {
+			got[r.Source] = r.Outputs[0].URI
+		}
+	}
+	want := map[string]string{
+		"s3://uploads/a.mp4": "s3://results/mosaic/a.mp4", "s3://uploads/b.avi": "s3://results/mosaic/b.avi.mp4", "s3://uploads/gone.mp4": "failed",
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("results are %v", got)
+	}
+}
+
+func TestHandleRequest(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.put("a.mp4", "video", map[string]string{jobMetadata: "some id"}) // a person may ask for it again
+	b.put("faces-1.json", `{"JobStatus":"SUCCEEDED","NextToken":"x","Faces":[{"Timestamp":0,"Face":{"BoundingBox":{"Left":0.1,"Top":0.1,"Width":0.2,"Height":0.2}}}]}`, nil)
+	b.put("faces-2.json", `{"JobStatus":"SUCCEEDED","Faces":[{"Timestamp":0,"Face":{"BoundingBox":{"Left":0.6,"Top":0.6,"Width":0.2,"Height":0.2}}}]}`, nil)
+	body := `{"version":1,"kind":"mosaic","source":"s3://uploads/a.mp4","destination":"s3://uploads/covered/a.mkv",
+		"detections":["s3://uploads/faces-1.json","s3://uploads/faces-2.json"],"style":"fill","blocks":4,"margin":0,"preset":"slow","crf":0}`
+	if err := b.handle(body, 1); err != nil {
+		t.Fatal(err)
+	}
+	r := b.one()
+	if r.Status != StatusSucceeded || r.Outputs[0].URI != "s3://uploads/covered/a.mkv" || r.Outputs[0].MediaType != "video/x-matroska" || r.Stats.Faces != 2 {
+		t.Fatalf("result is %+v, %+v", r, r.Error)
+	}
+	if len(b.engine.specs) != 1 {
+		t.Fatalf("the engine ran %d times: the detector was not to be asked", len(b.engine.specs))
+	}
+	s := b.engine.specs[0]
+	if s.Format != "matroska" || s.Style != "fill" || s.Blocks != 4 || s.Video.Preset != "slow" || s.Video.CRF != 0 {
+		t.Errorf("the engine was told %+v", s)
+	}
+	// Sent again it is another job.
+	again := message(body, 1)
+	again.MessageId = aws.String("message-2")
+	if err := b.h.Handle(context.Background(), again); err != nil {
+		t.Fatal(err)
+	}
+	if second := b.one(); second.ID == r.ID {
+		t.Error("two messages are one job")
+	}
+}
+
+func TestHandleVersion(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	ctx := context.Background()
+	_, err := b.s3.PutBucketVersioning(ctx, &s3.PutBucketVersioningInput{
+		Bucket: aws.String(uploads), VersioningConfiguration: versioned(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := b.s3.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(uploads), Key: aws.String("a.mp4"), Body: strings.NewReader("first")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.put("a.mp4", "second", nil)
+	body := strings.Replace(created(record("a.mp4", strings.Trim(*first.ETag, `"`), 5)), `"sequencer"`, `"versionId":"`+*first.VersionId+`","sequencer"`, 1)
+	if err := b.handle(body, 1); err != nil {
+		t.Fatal(err)
+	}
+	if r := b.one(); r.SourceVersionID != *first.VersionId {
+		t.Errorf("result is %+v", r)
+	}
+	if output, _ := b.get(results, "mosaic/a.mp4"); output != "covered first" {
+		t.Errorf("the output is %q", output)
+	}
+}
+
+func TestHandleRejects(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for body, says := range map[string]string{
+		"hello":                           "not JSON",
+		`{"version":2,"kind":"mosaic"}`:   "unknown version 2",
+		`{"version":1,"kind":"mosiac"}`:   `unknown message kind "mosiac"`,
+		`{"version":1,"kind":"mosaic"}`:   "source",
+		`{"Records":[{"s3":{}}],"a":"b"}`: "",
+	} {
+		err := b.handle(body, 1)
+		var r *Rejection
+		if !errors.As(err, &r) || !strings.Contains(r.Reject(), says) || r.Reject() == "" {
+			t.Errorf("%s: error is %v", body, err)
+		}
+	}
+	var unknown *event.UnknownError
+	if err := b.handle("hello", 1); !errors.As(err, &unknown) {
+		t.Errorf("error is %v", err)
+	}
+}

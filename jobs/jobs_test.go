@@ -1,0 +1,131 @@
+package jobs
+
+import (
+	"encoding/json"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/mosaicd/mosaicd/ffmpeg"
+	"github.com/mosaicd/mosaicd/jobs/event"
+)
+
+func versioned() *s3types.VersioningConfiguration {
+	return &s3types.VersioningConfiguration{Status: s3types.BucketVersioningStatusEnabled}
+}
+
+// TestResultForm: the names of a result's fields are a promise.
+func TestResultForm(t *testing.T) {
+	t.Parallel()
+	r := Result{
+		Version: 1, ID: "id", Kind: "mosaic", Status: StatusFailed, Source: "s3://a/b", SourceVersionID: "v",
+		Outputs:   []Output{{URI: "s3://c/d", MediaType: "video/mp4", Bytes: 1, DurationSeconds: 2.5, Width: 3, Height: 4}},
+		Error:     &ResultError{Code: "code", Message: "message"},
+		StartedAt: time.Unix(1, 0).UTC(), FinishedAt: time.Unix(2, 0).UTC(),
+		Stats: &Stats{
+			Frames: 1, FramesCovered: 2, Faces: 3, DecodeErrors: 4, DroppedStreams: []string{"x"}, SourceBytes: 5,
+			DownloadSeconds: 6, DetectSeconds: 7, EncodeSeconds: 8, UploadSeconds: 9,
+		},
+	}
+	for _, v := range []any{r, *r.Stats, r.Outputs[0], *r.Error} {
+		for i := range reflect.ValueOf(v).NumField() {
+			if reflect.ValueOf(v).Field(i).IsZero() {
+				t.Errorf("%T.%s is not set here", v, reflect.TypeOf(v).Field(i).Name)
+			}
+		}
+	}
+	got, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile("testdata/result.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != strings.TrimSpace(string(want)) {
+		t.Errorf("a result is\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestID(t *testing.T) {
+	t.Parallel()
+	if got, want := id("mosaic", "bucket", "key"), id("mosaic", "bucket", "key"); got != want || len(got) != 32 {
+		t.Errorf("%s and %s", got, want)
+	}
+	seen := map[string]bool{}
+	for _, parts := range [][]string{{"a", "bc"}, {"ab", "c"}, {"abc"}, {"a", "b", "c"}, {"abc", ""}, {"", "abc"}, {"1:a", ""}, {"", "1:a"}} {
+		if v := id(parts...); seen[v] {
+			t.Errorf("%q has another's id", parts)
+		} else {
+			seen[v] = true
+		}
+	}
+}
+
+func TestSettingsValidate(t *testing.T) {
+	t.Parallel()
+	if err := DefaultSettings().Validate(); err != nil {
+		t.Error(err)
+	}
+	for says, change := range map[string]func(*Settings){
+		`style: must be one of mosaic, blur, fill (got "smear")`: func(s *Settings) { s.Style = "smear" },
+		"blocks: must be 2 to 64 (got 65)":                       func(s *Settings) { s.Blocks = 65 },
+		"margin: must be 0 to 2 (got -1)":                        func(s *Settings) { s.Margin = -1 },
+		"crf: must be 0 to 51 (got 52)":                          func(s *Settings) { s.CRF = 52 },
+		"threads: must be 0 to 256 (got -1)":                     func(s *Settings) { s.Threads = -1 },
+	} {
+		s := DefaultSettings()
+		change(&s)
+		if err := s.Validate(); err == nil || err.Error() != says {
+			t.Errorf("error is %v, want %s", err, says)
+		}
+	}
+}
+
+// TestSettingsAgreeWithRequests: what a message may ask for can be done.
+func TestSettingsAgreeWithRequests(t *testing.T) {
+	t.Parallel()
+	for _, preset := range append(ffmpeg.Presets, "fastest") {
+		for _, style := range []string{"mosaic", "blur", "fill", "smear"} {
+			for _, number := range []int{-1, 0, 1, 2, 51, 52, 64, 65} {
+				margin := float64(number) / 10
+				r := event.Request{
+					Version: 1, Kind: KindMosaic, Source: event.Location{Bucket: "abc", Key: "a"}, Destination: event.Location{Bucket: "abc", Key: "b"},
+					Options: event.Options{Style: style, Preset: preset, Blocks: &number, CRF: &number, Margin: &margin},
+				}
+				s := Settings{Style: style, Preset: preset, Blocks: number, CRF: number, Margin: margin}
+				if a, b := r.Validate(), s.Validate(); (a == nil) != (b == nil) {
+					t.Errorf("a message: %v; the settings: %v", a, b)
+				}
+			}
+		}
+	}
+}
+
+func TestConfigValidate(t *testing.T) {
+	t.Parallel()
+	good := Config{OutputBucket: "b", TopicARN: "t", Scratch: "s", Detector: DetectorBuiltin, Settings: DefaultSettings()}
+	if err := good.withDefaults().Validate(); err != nil {
+		t.Error(err)
+	}
+	for says, change := range map[string]func(*Config){
+		"output bucket: missing":    func(c *Config) { c.OutputBucket = "" },
+		"topic ARN: missing":        func(c *Config) { c.TopicARN = "" },
+		"scratch: missing":          func(c *Config) { c.Scratch = "" },
+		"detector: rekognition is":  func(c *Config) { c.Detector = DetectorRekognition },
+		"detector: must be builtin": func(c *Config) { c.Detector = DetectorNone },
+		"max source bytes: must":    func(c *Config) { c.MaxSourceBytes = -1 },
+		"max attempts: must":        func(c *Config) { c.MaxAttempts = -1 },
+		"style: must":               func(c *Config) { c.Settings.Style = "" },
+	} {
+		c := good
+		change(&c)
+		if err := c.withDefaults().Validate(); err == nil || !strings.HasPrefix(err.Error(), says) {
+			t.Errorf("error is %v, want %s", err, says)
+		}
+	}
+}

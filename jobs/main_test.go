@@ -1,0 +1,264 @@
+package jobs
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/mosaicd/mosaicd/ffmpeg"
+	"github.com/mosaicd/mosaicd/internal/awslocal"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	uploads = "uploads"
+	results = "results"
+)
+
+// A fakeEngine copies its input, or does what the test wants instead.
+type fakeEngine struct {
+	mu    sync.Mutex
+	specs []ffmpeg.Spec
+	do    func(context.Context, ffmpeg.Spec) (ffmpeg.Report, error)
+}
+
+func (e *fakeEngine) Run(ctx context.Context, s ffmpeg.Spec, progress func(ffmpeg.Progress)) (ffmpeg.Report, error) {
+	e.mu.Lock()
+	e.specs = append(e.specs, s)
+	e.mu.Unlock()
+	if progress != nil {
+		progress(ffmpeg.Progress{Frames: 1})
+	}
+	if e.do != nil {
+		return e.do(ctx, s)
+	}
+	r := ffmpeg.Report{Frames: 50, FramesCovered: 20, Output: ffmpeg.Media{Duration: 2, Width: 640, Height: 360}}
+	if s.Op == ffmpeg.OpDetect {
+		r.Detections = json.RawMessage(`{"JobStatus":"SUCCEEDED","Faces":[{"Timestamp":0,"Face":{"BoundingBox":{"Left":0.1,"Top":0.1,"Width":0.2,"Height":0.2}}}]}`)
+		return r, nil
+	}
+	body, err := os.ReadFile(s.Input)
+	if err != nil {
+		return r, err
+	}
+	return r, os.WriteFile(s.Output, append([]byte("covered "), body...), 0o600)
+}
+
+// runs is how often the engine encoded.
+func (e *fakeEngine) runs() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	n := 0
+	for _, s := range e.specs {
+		if s.Op == ffmpeg.OpMosaic {
+			n++
+		}
+	}
+	return n
+}
+
+// A refusingSNS loses what is published as long as it is told to.
+type refusingSNS struct {
+	SNS
+	mu     sync.Mutex
+	refuse bool
+}
+
+func (r *refusingSNS) set(refuse bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.refuse = refuse
+}
+
+func (r *refusingSNS) Publish(ctx context.Context, in *sns.PublishInput, o ...func(*sns.Options)) (*sns.PublishOutput, error) {
+	r.mu.Lock()
+	refuse := r.refuse
+	r.mu.Unlock()
+	if refuse {
+		return nil, errors.New("no answer from SNS")
+	}
+	return r.SNS.Publish(ctx, in, o...)
+}
+
+// A bench is a Handler with an AWS of its own.
+type bench struct {
+	t       *testing.T
+	h       *Handler
+	engine  *fakeEngine
+	sns     *refusingSNS
+	s3      *s3.Client
+	sqs     *sqs.Client
+	inbox   string
+	scratch string
+	logs    *observer.ObservedLogs
+}
+
+func newBench(t *testing.T, change ...func(*Config)) *bench {
+	t.Helper()
+	ctx := context.Background()
+	server, err := awslocal.Start(ctx, awslocal.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	cfg := server.AWSConfig()
+	topics := sns.NewFromConfig(cfg)
+	b := &bench{
+		t: t, engine: &fakeEngine{}, sns: &refusingSNS{SNS: topics},
+		s3: s3.NewFromConfig(cfg), sqs: sqs.NewFromConfig(cfg), scratch: t.TempDir(),
+	}
+	for _, name := range []string{uploads, results} {
+		if _, err := b.s3.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &name}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	queue, err := b.sqs.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String("inbox")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.inbox = *queue.QueueUrl
+	topic, err := topics.CreateTopic(ctx, &sns.CreateTopicInput{Name: aws.String("results")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = topics.Subscribe(ctx, &sns.SubscribeInput{
+		TopicArn: topic.TopicArn, Protocol: aws.String("sqs"), Attributes: map[string]string{"RawMessageDelivery": "true"},
+		Endpoint: aws.String("arn:aws:sqs:" + awslocal.Region + ":" + awslocal.AccountID + ":inbox"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := Config{
+		OutputBucket: results, OutputPrefix: "mosaic/", TopicARN: *topic.TopicArn, Scratch: b.scratch,
+		Detector: DetectorBuiltin, Settings: DefaultSettings(),
+	}
+	for _, f := range change {
+		f(&c)
+	}
+	core, logs := observer.New(zap.DebugLevel)
+	b.logs = logs
+	if b.h, err = NewHandler(b.s3, b.sns, b.engine, zap.New(core), c); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// put uploads an object and returns its ETag, without quotes as events have it.
+func (b *bench) put(key, body string, metadata map[string]string) string {
+	b.t.Helper()
+	out, err := b.s3.PutObject(context.Background(), &s3.PutObjectInput{
+		Bucket: aws.String(uploads), Key: &key, Body: bytes.NewReader([]byte(body)), Metadata: metadata,
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	etag, _ := strconv.Unquote(*out.ETag)
+	return etag
+}
+
+func (b *bench) get(bucket, key string) (body string, metadata map[string]string) {
+	b.t.Helper()
+	out, err := b.s3.GetObject(context.Background(), &s3.GetObjectInput{Bucket: &bucket, Key: &key})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer out.Body.Close()
+	var buf bytes.Buffer
+	if _, err := buf.ReadFrom(out.Body); err != nil {
+		b.t.Fatal(err)
+	}
+	return buf.String(), out.Metadata
+}
+
+// handle gives the handler a message received for the nth time.
+func (b *bench) handle(body string, attempt int) error {
+	return b.h.Handle(context.Background(), message(body, attempt))
+}
+
+func message(body string, attempt int) sqstypes.Message {
+	return sqstypes.Message{
+		MessageId: aws.String("message-1"), Body: &body,
+		Attributes: map[string]string{"ApproximateReceiveCount": strconv.Itoa(attempt)},
+	}
+}
+
+// published returns every result that went out.
+func (b *bench) published() []Result {
+	b.t.Helper()
+	var all []Result
+	for {
+		out, err := b.sqs.ReceiveMessage(context.Background(), &sqs.ReceiveMessageInput{
+			QueueUrl: &b.inbox, MaxNumberOfMessages: 10, MessageAttributeNames: []string{"All"},
+		})
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		if len(out.Messages) == 0 {
+			return all
+		}
+		for _, m := range out.Messages {
+			var r Result
+			if err := json.Unmarshal([]byte(*m.Body), &r); err != nil {
+				b.t.Fatal(err)
+			}
+			for name, want := range map[string]string{"kind": r.Kind, "status": string(r.Status)} {
+				if got := aws.ToString(m.MessageAttributes[name].StringValue); got != want {
+					b.t.Errorf("attribute %s is %q, want %q", name, got, want)
+				}
+			}
+			all = append(all, r)
+		}
+	}
+}
+
+// one returns the only result that went out.
+func (b *bench) one() Result {
+	b.t.Helper()
+	all := b.published()
+	if len(all) != 1 {
+		b.t.Fatalf("%d results: %+v", len(all), all)
+	}
+	return all[0]
+}
+
+// checkClean fails where a job left files behind.
+func (b *bench) checkClean() {
+	b.t.Helper()
+	left, err := os.ReadDir(b.scratch)
+	if err != nil || len(left) != 0 {
+		b.t.Errorf("left in scratch: %v, %v", left, err)
+	}
+}
+
+func created(records ...string) string {
+	all := ""
+	for i, r := range records {
+		if i > 0 {
+			all += ","
+		}
+		all += r
+	}
+	return `{"Records":[` + all + `]}`
+}
+
+func record(key, etag string, size int) string {
+	return fmt.Sprintf(`{"eventVersion":"2.1","eventSource":"aws:s3","awsRegion":"us-east-1","eventTime":%q,"eventName":"ObjectCreated:Put","s3":{"bucket":{"name":"uploads"},"object":{"key":%q,"size":%d,"eTag":%q,"sequencer":"0A"}}}`,
+		time.Unix(0, 0).UTC().Format(time.RFC3339), key, size, etag)
+}
