@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mosaicd/mosaicd/ffmpeg/libav"
+	"github.com/mosaicd/mosaicd/internal/judge"
+)
+
+// frames returns every frame of a video as shown, in gray, with its time.
+func frames(t *testing.T, path string) (all []*image.Gray, at []time.Duration) {
+	t.Helper()
+	_, err := libav.Watch(context.Background(), path, libav.Look{Gray: true}, func(when time.Duration, p image.Image) error {
+		all, at = append(all, p.(*image.Gray)), append(at, when)
+		return nil
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all, at
+}
+
+// difference is the mean absolute difference of two pictures where inside is
+// true for, in steps of 0 to 255.
+func difference(a, b *image.Gray, inside func(image.Point) bool) float64 {
+	sum, n := 0, 0
+	for y := range a.Rect.Dy() {
+		for x := range a.Rect.Dx() {
+			if inside(image.Pt(x, y)) {
+				d := int(a.Pix[y*a.Stride+x]) - int(b.Pix[y*b.Stride+x])
+				sum += max(d, -d)
+				n++
+			}
+		}
+	}
+	return float64(sum) / float64(max(n, 1))
+}
+
+// TestEveryFaceIsCovered: on every frame of a video whose faces are known, each
+// face is changed beyond recognition and the ground is not.
+func TestEveryFaceIsCovered(t *testing.T) {
+	t.Parallel()
+	source, folder := video(t, shortScene), t.TempDir()
+	detections := filepath.Join(folder, "faces.json")
+	if err := os.WriteFile(detections, shortScene.Detections(500*time.Millisecond), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	before, at := frames(t, source)
+	for _, args := range [][]string{{"--detections", detections}, {"--detector", "builtin"}, {"--detections", detections, "--style", "blur"}, {"--detections", detections, "--style", "fill"}} {
+		t.Run(strings.Join(args[len(args)-2:], " "), func(t *testing.T) {
+			t.Parallel()
+			output := filepath.Join(t.TempDir(), "out.mp4")
+			if code, _, stderr := call(t, nil, append([]string{"mosaic", source, output, "--preset", "ultrafast", "--crf", "10"}, args...)...); code != exitDone {
+				t.Fatal(stderr)
+			}
+			after, _ := frames(t, output)
+			if len(after) != len(before) {
+				t.Fatalf("%d frames of %d", len(after), len(before))
+			}
+			for i := range before {
+				faces := shortScene.Faces(at[i])
+				for k, face := range faces {
+					// The middle of the face, where eyes, nose and mouth are.
+					features := face.Inset(face.Dx() / 5)
+					if d := difference(before[i], after[i], func(p image.Point) bool { return p.In(features) }); d < 8 {
+						t.Errorf("frame at %s: face %d differs by %.1f only", at[i], k, d)
+					}
+				}
+				away := func(p image.Point) bool {
+					return !slices.ContainsFunc(faces, func(f image.Rectangle) bool { return p.In(f.Inset(-f.Dx())) })
+				}
+				if d := difference(before[i], after[i], away); d > 2 {
+					t.Errorf("frame at %s: the ground differs by %.1f", at[i], d)
+				}
+			}
+		})
+	}
+}
+
+// TestMosaicCommandOnRealFootage is the main job on a file from the field: its
+// video starts 0.85 s after its sound.
+func TestMosaicCommandOnRealFootage(t *testing.T) {
+	t.Parallel()
+	source := filepath.Join("..", "..", "..", "shared", "media", "hamilton.mp4")
+	if _, err := os.Stat(source); err != nil {
+		t.Skipf("no real footage here: %v", err)
+	}
+	folder := t.TempDir()
+	detections, output := filepath.Join(folder, "d.json"), filepath.Join(folder, "out.mp4")
+	// One box that moves right by a tenth of the picture each second.
+	left := func(t time.Duration) float64 { return 0.05 + 0.05*t.Seconds() }
+	var entries []string
+	for at := time.Duration(0); at < 10*time.Second; at += 500 * time.Millisecond {
+		entries = append(entries, fmt.Sprintf(`{"Timestamp":%d,"Face":{"BoundingBox":{"Left":%f,"Top":0.2,"Width":0.2,"Height":0.5}}}`, at.Milliseconds(), left(at)))
+	}
+	if err := os.WriteFile(detections, []byte(`{"JobStatus":"SUCCEEDED","Faces":[`+strings.Join(entries, ",")+`]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := call(t, nil, "mosaic", "--detections", detections, "--style", "fill", "--margin", "0", "--preset", "ultrafast", "--crf", "10", source, output); code != exitDone {
+		t.Fatal(stderr)
+	}
+	got, want := judge.Packets(t, output, "0:a"), judge.Packets(t, source, "0:a")
+	if !slices.Equal(judge.Hashes(got), judge.Hashes(want)) || !slices.Equal(judge.Times(got), judge.Times(want)) {
+		t.Error("sound packets or their times differ from the source's")
+	}
+	if got, want := judge.Times(judge.Frames(t, output)), judge.Times(judge.Frames(t, source)); !slices.Equal(got, want) {
+		t.Error("the times of frames differ from the source's")
+	}
+	after, at := frames(t, output)
+	for i, picture := range after {
+		box := image.Rect(int(math.Ceil(left(at[i])*640)), 72, int((left(at[i])+0.2)*640), 252).Inset(4)
+		black := image.NewGray(picture.Rect)
+		if d := difference(picture, black, func(p image.Point) bool { return p.In(box) }); d > 20 {
+			t.Errorf("frame at %s: the box shows, %.1f above black", at[i], d)
+		}
+	}
+}
