@@ -27,11 +27,15 @@ type Handler struct {
 	cfg       Config
 }
 
-// NewHandler returns a Handler, or an error that names what is wrong in cfg.
+// NewHandler returns a Handler, or an error that names what is wrong in cfg. It
+// removes from cfg.Scratch what workers left there that were killed.
 func NewHandler(s3 S3, sns SNS, engine Engine, log *zap.Logger, cfg Config) (*Handler, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.Validate(); err != nil {
 		return nil, err
+	}
+	if n, err := sweep(cfg.Scratch); n > 0 || err != nil {
+		log.Info(eventScratchSwept, zap.Int("folders", n), zap.Error(err))
 	}
 	return &Handler{
 		store:     newStore(s3),

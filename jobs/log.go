@@ -12,6 +12,7 @@ const (
 	eventEngineCrashed   = "engine_crashed"   //
 	eventResultPublished = "result_published" //
 	eventLedgerFailed    = "ledger_failed"    // a result may be published once more
+	eventScratchSwept    = "scratch_swept"    // at the start: a worker was killed here
 )
 
 // Keys of fields that several events have.

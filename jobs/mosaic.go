@@ -3,8 +3,6 @@ package jobs
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
 	"path"
 	"path/filepath"
 	"strings"
@@ -53,14 +51,14 @@ func (h *Handler) mosaic(ctx context.Context, log *zap.Logger, job Job, r *Resul
 		return err
 	}
 
-	folder, err := os.MkdirTemp(h.cfg.Scratch, "job-"+job.ID+"-*")
+	folder, err := newFolder(h.cfg.Scratch, job.ID)
 	if err != nil {
-		return fmt.Errorf("make a scratch folder: %w", err)
+		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+	defer func() { err = errors.Join(err, folder.remove()) }()
 	// Names of our own: a key never becomes a path.
-	cover.Source = filepath.Join(folder, "source")
-	cover.Output = filepath.Join(folder, "output"+extension)
+	cover.Source = filepath.Join(folder.path, "source")
+	cover.Output = filepath.Join(folder.path, "output"+extension)
 
 	stats := &Stats{SourceBytes: source.bytes}
 	started := time.Now()

@@ -177,6 +177,9 @@ func TestAnotherDaemonFinishes(t *testing.T) {
 		t.Errorf("the second daemon says %v", started)
 	}
 	until(t, "the message to be deleted", func() bool { return c.waiting(c.queue) == 0 })
+	if left, _ := os.ReadDir(scratchOf(c)); len(left) != 0 {
+		t.Errorf("%d entries left in the scratch folder", len(left))
+	}
 }
 
 // TestDaemonGivesBack: told to stop in the middle of a job that takes longer

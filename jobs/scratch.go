@@ -1,0 +1,85 @@
+package jobs
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// folderPrefix begins the name of each folder in scratch that is locked by the
+// process whose job it is of.
+const folderPrefix = "job-"
+
+// A folder holds the files of one running job. It is locked until it is removed
+// or its process dies, which is how a sweep knows what was left behind.
+type folder struct {
+	path string
+	lock *os.File
+}
+
+func newFolder(scratch, id string) (_ *folder, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("make a scratch folder: %w", err)
+		}
+	}()
+	// It gets its name only when it is locked: a sweep may run just now.
+	unnamed, err := os.MkdirTemp(scratch, "new-*")
+	if err != nil {
+		return nil, err
+	}
+	l, err := lock(unnamed)
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(unnamed))
+	}
+	named := filepath.Join(scratch, folderPrefix+id+"-"+strings.TrimPrefix(filepath.Base(unnamed), "new-"))
+	if err := os.Rename(unnamed, named); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(unnamed), l.Close())
+	}
+	return &folder{path: named, lock: l}, nil
+}
+
+// remove deletes the folder and what is in it.
+func (f *folder) remove() error {
+	return errors.Join(os.RemoveAll(f.path), f.lock.Close())
+}
+
+// lock locks a folder for this process, unless another has it.
+func lock(path string) (*os.File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
+	}
+	return f, nil
+}
+
+// sweep removes the folders of jobs whose process died, and returns how many.
+func sweep(scratch string) (int, error) {
+	left, err := filepath.Glob(filepath.Join(scratch, folderPrefix+"*"))
+	if err != nil {
+		return 0, fmt.Errorf("sweep scratch: %w", err)
+	}
+	n := 0
+	for _, path := range left {
+		l, err := lock(path)
+		if errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, fs.ErrNotExist) {
+			continue // it is somebody's, or was just removed
+		}
+		if err == nil {
+			err = errors.Join(os.RemoveAll(path), l.Close())
+		}
+		if err != nil {
+			return n, fmt.Errorf("sweep scratch: %w", err)
+		}
+		n++
+	}
+	return n, nil
+}
