@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/asticode/go-astiav"
 
@@ -89,6 +90,22 @@ func (o *output) addEncoded(source *astiav.Stream, e *encoder) error {
 	return nil
 }
 
+// inTransportStream are the codecs that MPEG-TS has a stream type or descriptor
+// for. libav writes any other as private data, which no player can make anything
+// of, and calls it done.
+var inTransportStream = []astiav.CodecID{
+	astiav.CodecIDMp2, astiav.CodecIDMp3, astiav.CodecIDAac, astiav.CodecIDAacLatm, astiav.CodecIDAc3, astiav.CodecIDEac3,
+	astiav.CodecIDOpus, astiav.CodecIDDts, astiav.CodecIDTruehd,
+	astiav.CodecIDDvbSubtitle, astiav.CodecIDDvbTeletext, astiav.CodecIDSmpteKlv, astiav.CodecIDTimedId3,
+}
+
+func (o *output) canHold(id astiav.CodecID) bool {
+	if o.format == "mpegts" {
+		return slices.Contains(inTransportStream, id)
+	}
+	return canHold(o.fc, id)
+}
+
 // timecodeTag is the sample entry of a QuickTime timecode track: tmcd.
 const timecodeTag = astiav.CodecTag('t' | 'm'<<8 | 'c'<<16 | 'd'<<24)
 
@@ -102,12 +119,12 @@ func (o *output) addCopy(source *astiav.Stream) error {
 		o.dropped = append(o.dropped, what+": a still picture that no face was looked for in")
 		return nil
 	case kind == astiav.MediaTypeAudio || kind == astiav.MediaTypeSubtitle:
-		if !canHold(o.fc, params.CodecID()) {
+		if !o.canHold(params.CodecID()) {
 			return ffmpeg.Errorf(ffmpeg.CodeUnsupported, "%s can't be copied into %s: choose another container for the output, such as .mkv or .mov", what, o.format)
 		}
 	case params.CodecTag() == timecodeTag && (o.format == "mp4" || o.format == "mov"):
 		return nil // the muxer makes one of the video's metadata, where the demuxer put it
-	case !canHold(o.fc, params.CodecID()) || params.CodecID() == astiav.CodecIDNone:
+	case !o.canHold(params.CodecID()) || params.CodecID() == astiav.CodecIDNone:
 		o.dropped = append(o.dropped, what+": "+o.format+" can't hold it")
 		return nil
 	}
