@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -27,13 +28,25 @@ var (
 	slowly     = []string{"--preset", "slower", "--threads", "1"}
 )
 
+// video returns the file of a scene. It is made once for all tests, which only
+// read it.
 func video(t *testing.T, s sample.Scene) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "video.mp4")
+	videos.Lock()
+	defer videos.Unlock()
+	path := filepath.Join(videos.folder, s.Size.String()+".mp4")
+	if size(path) > 0 {
+		return path
+	}
 	if err := s.Write(path); err != nil {
 		t.Fatal(err)
 	}
 	return path
+}
+
+var videos struct {
+	sync.Mutex
+	folder string // made and removed by TestMain
 }
 
 func TestDaemonWorksAnUpload(t *testing.T) {
@@ -81,7 +94,7 @@ func stop(t *testing.T, d *runningDaemon) {
 		if err != nil {
 			t.Errorf("the daemon ended with %v", err)
 		}
-	case <-time.After(40 * time.Second):
+	case <-time.After(3 * time.Minute):
 		t.Error("the daemon did not stop")
 	}
 }
@@ -187,20 +200,17 @@ func TestAnotherDaemonFinishes(t *testing.T) {
 func TestDaemonGivesBack(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t)
-	first := c.daemon(slowly...)
+	// Not given back, it would stay hidden for longer than the test waits.
+	first := c.daemon(slices.Concat(slowly, []string{"--visibility", "1h"})...)
 	c.put("a.mp4", video(t, longScene))
 	first.engine(t)
 	stop(t, first)
 	if left, _ := os.ReadDir(scratchOf(c)); len(left) != 0 {
 		t.Errorf("%d entries left in the scratch folder", len(left))
 	}
-	began := time.Now()
 	c.daemon("--preset", "ultrafast")
 	if r := c.result(); r.Status != jobs.StatusSucceeded {
 		t.Errorf("result is %+v", r)
-	}
-	if waited := time.Since(began); waited > 25*time.Second { // less than the visibility timeout
-		t.Errorf("the message came back only after %s", waited)
 	}
 }
 

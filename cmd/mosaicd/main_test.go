@@ -37,7 +37,15 @@ func TestMain(m *testing.M) {
 		}
 	}
 	libav.Quiet()
-	os.Exit(m.Run())
+	var err error
+	if videos.folder, err = os.MkdirTemp("", "mosaicd-test-*"); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	if err := os.RemoveAll(videos.folder); err != nil {
+		panic(err)
+	}
+	os.Exit(code)
 }
 
 // mosaicd prepares the program with its arguments and an environment of its own.
@@ -60,10 +68,11 @@ func call(t testing.TB, environ []string, args ...string) (code int, stdout, std
 	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
 }
 
-// until waits for a condition, at most a minute and a half.
+// until waits for a condition, and long before it gives up: the machine may be
+// slow, and the race detector makes it slower.
 func until(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(90 * time.Second); !done(); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(4 * time.Minute); !done(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain for %s", what)
 		}
