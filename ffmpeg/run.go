@@ -60,7 +60,9 @@ func (e *Engine) Run(ctx context.Context, spec Spec, progress func(Progress)) (R
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
-	cmd := exec.CommandContext(ctx, e.path, e.args...)
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	cmd := exec.CommandContext(running, e.path, e.args...)
 	// Nothing of ours: no credentials, no proxy. One goroutine's trace is enough.
 	cmd.Env = []string{"GOTRACEBACK=single"}
 	cmd.Stdin = bytes.NewReader(work)
@@ -69,10 +71,10 @@ func (e *Engine) Run(ctx context.Context, spec Spec, progress func(Progress)) (R
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		return Report{}, fmt.Errorf("start the engine: %w", err)
-	}
+	// Not StdoutPipe: reading that to its end would wait for whatever the child
+	// left behind with the pipe in its hands, which WaitDelay does not.
+	stdout, toStdout := io.Pipe()
+	cmd.Stdout = toStdout
 	if err := cmd.Start(); err != nil {
 		return Report{}, fmt.Errorf("start the engine: %w", err)
 	}
@@ -80,22 +82,31 @@ func (e *Engine) Run(ctx context.Context, spec Spec, progress func(Progress)) (R
 		e.Started(cmd.Process.Pid)
 	}
 
-	last, readErr := listen(stdout, progress)
-	if readErr != nil {
-		_ = cmd.Cancel() // it no longer speaks our language: don't wait for more
-	}
+	var last message
+	var readErr error
+	heard := make(chan struct{})
+	go func() {
+		defer close(heard)
+		if last, readErr = listen(stdout, progress); readErr != nil {
+			stop() // it no longer speaks our language: don't wait for more
+			_, _ = io.Copy(io.Discard, stdout)
+		}
+	}()
 	waitErr := cmd.Wait()
+	toStdout.Close()
+	<-heard
+	if errors.Is(waitErr, exec.ErrWaitDelay) {
+		waitErr = nil // the child ended well; only what it left behind did not
+	}
 	switch {
-	case ctx.Err() != nil && last.Report == nil:
+	case ctx.Err() != nil && (last.Report == nil || waitErr != nil):
 		return Report{}, fmt.Errorf("engine stopped: %w", context.Cause(ctx))
 	case last.Error != nil:
 		return Report{}, last.Error
-	case waitErr != nil:
+	case readErr != nil && !errors.Is(readErr, io.ErrUnexpectedEOF): // that is a crash in the middle of a line
+		return Report{}, fmt.Errorf("read from the engine: %w (%w)", readErr, crash(cmd.ProcessState, stderr.String()))
+	case waitErr != nil || readErr != nil || last.Report == nil:
 		return Report{}, crash(cmd.ProcessState, stderr.String())
-	case readErr != nil:
-		return Report{}, fmt.Errorf("read from the engine: %w", readErr)
-	case last.Report == nil:
-		return Report{}, &CrashError{Stderr: stderr.String()}
 	}
 	return *last.Report, nil
 }

@@ -46,6 +46,15 @@ var children = map[string]func(c *Conversation, s Spec){
 	"big": func(c *Conversation, _ Spec) {
 		end(c, Report{Detections: json.RawMessage(`"` + strings.Repeat("x", 20<<20) + `"`)}, nil)
 	},
+	// It ends well, but what it started keeps its standard output open.
+	"leave": func(c *Conversation, _ Spec) {
+		left := exec.Command("/bin/sleep", "600")
+		left.Stdout = os.Stdout
+		if err := left.Start(); err != nil {
+			panic(err)
+		}
+		end(c, Report{Frames: int64(left.Process.Pid)}, nil)
+	},
 	"loud": func(*Conversation, Spec) {
 		fmt.Fprintln(os.Stderr, strings.Repeat("noise ", 100_000)+"the end")
 		os.Exit(1)
@@ -212,5 +221,16 @@ func until(t *testing.T, what string, done func() bool) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain for %s", what)
 		}
+	}
+}
+
+func TestRunDoesNotWaitForWhatTheChildLeft(t *testing.T) {
+	t.Parallel()
+	r, err := run("leave")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(int(r.Frames), syscall.SIGKILL); err != nil {
+		t.Errorf("what the child started had ended before: %v", err)
 	}
 }
