@@ -16,6 +16,8 @@ const (
 	OpDetect Op = "detect"
 	// OpMosaic decodes the video, covers the tracks and writes the output.
 	OpMosaic Op = "mosaic"
+	// OpRemux writes the output without decoding anything.
+	OpRemux Op = "remux"
 )
 
 // Formats maps an output file's extension to the name of libav's muxer.
@@ -33,7 +35,8 @@ type Spec struct {
 	Op    Op     `json:"op"`
 	Input string `json:"input"` // a local file
 
-	// Output and the fields below it are for OpMosaic. The child creates or
+	// Output and the fields below it are for OpMosaic, and the first two of them
+	// for OpRemux. The child creates or
 	// truncates Output; on failure it may leave a half-written file there.
 	Output string `json:"output,omitempty"`
 	Format string `json:"format,omitempty"` // a value of Formats
@@ -70,9 +73,9 @@ type Progress struct {
 // A Report is what the child did.
 type Report struct {
 	Source Media `json:"source"`
-	Output Media `json:"output,omitzero"` // OpMosaic
+	Output Media `json:"output,omitzero"` // OpMosaic, OpRemux
 
-	Frames        int64 `json:"frames"`        // video frames decoded
+	Frames        int64 `json:"frames"`        // video frames decoded; of OpRemux: packets
 	FramesCovered int64 `json:"framesCovered"` // frames with at least one cover
 	DecodeErrors  int64 `json:"decodeErrors"`  // packets that the decoder refused
 	// Dropped names each stream of the source that is not in the output, and why.

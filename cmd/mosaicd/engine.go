@@ -40,6 +40,8 @@ func work(ctx context.Context, spec ffmpeg.Spec, progress func(ffmpeg.Progress))
 			return ffmpeg.Report{}, fmt.Errorf("read tracks: %w", err)
 		}
 		return libav.Mosaic(ctx, spec, tracks, progress)
+	case ffmpeg.OpRemux:
+		return libav.Remux(ctx, spec, progress)
 	}
 	return ffmpeg.Report{}, fmt.Errorf("unknown work %q", spec.Op)
 }

@@ -53,11 +53,12 @@ func (o *output) globalHeader() bool {
 }
 
 // addStreams makes one stream for each of the source's that the output gets, in
-// the same order: the encoder's in place of the video, copies of the others.
+// the same order: the encoder's in place of the video, copies of the others. With
+// no encoder the video is copied too.
 func (o *output) addStreams(in *input, e *encoder) error {
 	for _, s := range in.fc.Streams() {
 		var err error
-		if s.Index() == in.video.Index() {
+		if s.Index() == in.video.Index() && e != nil {
 			err = o.addEncoded(s, e)
 		} else {
 			err = o.addCopy(s)
@@ -94,6 +95,7 @@ func (o *output) addEncoded(source *astiav.Stream, e *encoder) error {
 // for. libav writes any other as private data, which no player can make anything
 // of, and calls it done.
 var inTransportStream = []astiav.CodecID{
+	astiav.CodecIDH264, astiav.CodecIDHevc, astiav.CodecIDMpeg2Video, astiav.CodecIDMpeg1Video, astiav.CodecIDMpeg4,
 	astiav.CodecIDMp2, astiav.CodecIDMp3, astiav.CodecIDAac, astiav.CodecIDAacLatm, astiav.CodecIDAc3, astiav.CodecIDEac3,
 	astiav.CodecIDOpus, astiav.CodecIDDts, astiav.CodecIDTruehd,
 	astiav.CodecIDDvbSubtitle, astiav.CodecIDDvbTeletext, astiav.CodecIDSmpteKlv, astiav.CodecIDTimedId3,
@@ -118,7 +120,7 @@ func (o *output) addCopy(source *astiav.Stream) error {
 		// Cover art is a frame of the video more often than not.
 		o.dropped = append(o.dropped, what+": a still picture that no face was looked for in")
 		return nil
-	case kind == astiav.MediaTypeAudio || kind == astiav.MediaTypeSubtitle:
+	case kind == astiav.MediaTypeVideo || kind == astiav.MediaTypeAudio || kind == astiav.MediaTypeSubtitle:
 		if !o.canHold(params.CodecID()) {
 			return ffmpeg.Errorf(ffmpeg.CodeUnsupported, "%s can't be copied into %s: choose another container for the output, such as .mkv or .mov", what, o.format)
 		}
@@ -136,6 +138,9 @@ func (o *output) addCopy(source *astiav.Stream) error {
 		return fmt.Errorf("copy parameters of stream %d: %w", source.Index(), err)
 	}
 	s.CodecParameters().SetCodecTag(0) // the muxer has its own
+	if kind == astiav.MediaTypeVideo {
+		setSampleAspectRatio(s, params.SampleAspectRatio())
+	}
 	return nil
 }
 
