@@ -16,7 +16,7 @@ import (
 const MaxBody = 1 << 20
 
 // An Event is one thing that a message says: ObjectCreated, TestNotification,
-// Ignored or Request.
+// Ignored, MediaConvertChanged, FaceSearchEnded or Request.
 type Event interface{ isEvent() }
 
 // ObjectCreated says that S3 has a new object or a new version of one. Key is
@@ -43,10 +43,11 @@ func (o ObjectCreated) Location() Location {
 // TestNotification is what S3 sends when a bucket's notifications are set up.
 type TestNotification struct{ Bucket string }
 
-// Ignored is an event of S3 that created no object. There is nothing to do for
-// it, but to say so.
+// Ignored is an event for which there is nothing to do, but to say so: of an
+// object of S3 that was not created, or of a status that came after this code.
+// Bucket and Key are empty where the event names no object.
 type Ignored struct {
-	Name   string // without the prefix s3:, as in ObjectRemoved:Delete
+	Name   string // without the prefix s3:, as in ObjectRemoved:Delete or Object Deleted
 	Bucket string
 	Key    string // decoded
 	Reason string // for the log
@@ -67,7 +68,10 @@ type shape struct {
 // shapes are tried in their order. Each has a file of its own.
 var shapes = []shape{
 	{"an S3 notification", isS3, decodeS3},
+	{"an EventBridge event", isEventBridge, decodeEventBridge},
+	{"a Rekognition notification", isRekognition, decodeRekognition},
 	{"a mosaicd message", isRequest, decodeRequest},
+	{"a VOD request", isVOD, decodeVOD},
 }
 
 // Decode reads one SQS message body. It returns every event that the body holds,

@@ -82,15 +82,30 @@ func checkEvent(t *testing.T, e event.Event) {
 		}
 		checkObjectCreated(t, e)
 	case event.Ignored:
-		checkKey(t, e.Key)
-		checkBucket(t, e.Bucket)
-		if e.Name == "" || e.Reason == "" || strings.HasPrefix(e.Name, "ObjectCreated:") {
+		if e.Bucket != "" || e.Key != "" {
+			checkKey(t, e.Key)
+			checkBucket(t, e.Bucket)
+		}
+		if e.Name == "" || e.Reason == "" || e.Name == "Object Created" {
 			t.Errorf("%+v", e)
 		}
 	case event.TestNotification:
 		checkBucket(t, e.Bucket)
+	case event.MediaConvertChanged:
+		checkMediaConvert(t, e)
+	case event.FaceSearchEnded:
+		checkKey(t, e.Source.Key)
+		checkBucket(t, e.Source.Bucket)
+		checkJobID(t, e.JobID)
+		checkFaceSearch(t, e)
 	case event.Request:
-		for _, l := range append(e.Detections, e.Source, e.Destination) {
+		locations := append(e.Detections, e.Source)
+		if e.Kind == event.KindMosaic {
+			locations = append(locations, e.Destination)
+		} else if e.Destination.Key != "" && !strings.HasSuffix(e.Destination.Key, "/") {
+			t.Errorf("destination %q", e.Destination)
+		}
+		for _, l := range locations {
 			checkKey(t, l.Key)
 			checkBucket(t, l.Bucket)
 		}
@@ -114,7 +129,57 @@ func checkBucket(t *testing.T, bucket string) {
 	}
 }
 
-// checkObjectCreated encodes the event anew and reads it back.
+func checkJobID(t *testing.T, id string) {
+	t.Helper()
+	if len(id) < 1 || len(id) > 128 || strings.ContainsFunc(id, func(r rune) bool {
+		return r != '-' && r != '_' && r != '.' && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	}) {
+		t.Errorf("job id %q", id)
+	}
+}
+
+func checkMediaConvert(t *testing.T, e event.MediaConvertChanged) {
+	t.Helper()
+	checkJobID(t, e.JobID)
+	if e.Percent != nil && (*e.Percent < 0 || *e.Percent > 100) || e.ErrorCode < 0 || e.Status == "" {
+		t.Errorf("%+v", e)
+	}
+	for _, g := range e.Groups {
+		for _, o := range g.Outputs {
+			if o.Duration < 0 || o.Width < 0 || o.Height < 0 || o.AverageBitrate < 0 {
+				t.Errorf("%+v", o)
+			}
+		}
+	}
+	body, err := json.Marshal(e) // as it is kept until the job has ended
+	if err != nil {
+		t.Fatalf("encode %+v: %v", e, err)
+	}
+	var again event.MediaConvertChanged
+	if err := json.Unmarshal(body, &again); err != nil {
+		t.Errorf("decode %s: %v", body, err)
+	}
+}
+
+// checkFaceSearch encodes the event anew and reads it back.
+func checkFaceSearch(t *testing.T, e event.FaceSearchEnded) {
+	t.Helper()
+	form := map[string]any{
+		"JobId": e.JobID, "Status": e.Status, "API": e.API, "JobTag": e.JobTag,
+		"Video": map[string]string{"S3Bucket": e.Source.Bucket, "S3ObjectName": e.Source.Key},
+	}
+	if !e.Time.IsZero() {
+		form["Timestamp"] = e.Time.UnixMilli()
+	}
+	body, err := json.Marshal(form)
+	if err != nil {
+		t.Fatalf("encode %+v: %v", e, err)
+	}
+	checkDecodesTo(t, body, e)
+}
+
+// checkObjectCreated encodes the event anew, in both of its forms, and reads it
+// back.
 func checkObjectCreated(t *testing.T, e event.ObjectCreated) {
 	t.Helper()
 	type fields = map[string]any
@@ -130,6 +195,20 @@ func checkObjectCreated(t *testing.T, e event.ObjectCreated) {
 	if err != nil {
 		t.Fatalf("encode %+v: %v", e, err)
 	}
+	checkDecodesTo(t, body, e)
+
+	body, err = json.Marshal(fields{
+		"version": "0", "detail-type": "Object Created", "source": "aws.s3", "region": e.Region, "time": e.Time,
+		"detail": fields{
+			"bucket": fields{"name": e.Bucket},
+			"object": fields{"key": e.Key, "size": e.Size, "etag": e.ETag, "version-id": e.VersionID, "sequencer": e.Sequencer},
+			"reason": "POST Object",
+		},
+	})
+	if err != nil {
+		t.Fatalf("encode %+v: %v", e, err)
+	}
+	e.EventName = "ObjectCreated:Post"
 	checkDecodesTo(t, body, e)
 }
 

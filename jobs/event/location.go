@@ -39,6 +39,20 @@ func parseLocation(field, s string) (Location, error) {
 	return l, nil
 }
 
+// parseFolder reads s3://bucket/ or s3://bucket/folder/.
+func parseFolder(field, s string) (Location, error) {
+	rest, ok := strings.CutPrefix(s, scheme)
+	bucket, key, slash := strings.Cut(rest, "/")
+	if !ok || !slash {
+		return Location{}, &InvalidError{field, folderReason, quote(s)}
+	}
+	l := Location{Bucket: bucket, Key: key}
+	if err := l.validateFolder(field); err != nil {
+		return Location{}, err
+	}
+	return l, nil
+}
+
 // String returns s3://bucket/key, which ParseLocation reads. The version is not
 // in it.
 func (l Location) String() string { return scheme + l.Bucket + "/" + l.Key }
@@ -60,6 +74,20 @@ func (l Location) validateCurrent(field string) error {
 		return &InvalidError{field, "must not have a version", quote(l.VersionID)}
 	}
 	return l.validate(field)
+}
+
+const folderReason = "must be a folder, s3://bucket/ or s3://bucket/folder/ with the slash at its end"
+
+// validateFolder is validateCurrent for a folder. That of the whole bucket has
+// no key.
+func (l Location) validateFolder(field string) error {
+	if l.Key == "" {
+		l.Key = "/"
+	}
+	if !strings.HasSuffix(l.Key, "/") {
+		return &InvalidError{field, folderReason, quote(l.String())}
+	}
+	return l.validateCurrent(field)
 }
 
 // bucketReason says why a bucket can't have that name, or nothing. S3 wants

@@ -73,3 +73,30 @@ func TestParseLocationRefuses(t *testing.T) {
 		}
 	}
 }
+
+func TestParseFolder(t *testing.T) {
+	t.Parallel()
+	for uri, want := range map[string]event.Location{
+		"s3://streams/":             {Bucket: "streams"},
+		"s3://streams/a/":           {Bucket: "streams", Key: "a/"},
+		"s3://streams//":            {Bucket: "streams", Key: "/"},
+		"s3://streams/a b/100%/../": {Bucket: "streams", Key: "a b/100%/../"},
+	} {
+		if got, err := event.ParseFolder(uri); err != nil || got != want {
+			t.Errorf("%q: got %+v, %v, want %+v", uri, got, err, want)
+		} else if got.String() != uri {
+			t.Errorf("%q is written as %q", uri, got)
+		}
+	}
+	for _, uri := range []string{
+		"", "s3://", "s3:///", "s3://streams", "s3://streams/a", "streams/a/", "https://streams/a/", "s3://Streams/a/",
+		"s3://streams/" + strings.Repeat("k", 1024) + "/", "s3://streams/\xff/",
+	} {
+		got, err := event.ParseFolder(uri)
+		if err == nil || got != (event.Location{}) {
+			t.Errorf("%q: got %+v, %v", uri, got, err)
+			continue
+		}
+		checkError(t, nil, err)
+	}
+}

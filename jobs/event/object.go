@@ -14,7 +14,9 @@ import (
 // structs it tells upper from lower case and refuses a key that comes twice: of
 // two values one would be lost unseen.
 type object struct {
-	keys   []string // in the order of the document
+	path   string          // of its fields, with the dot at its end; empty for the document itself
+	text   json.RawMessage // all of it
+	keys   []string        // in the order of the document
 	values map[string]json.RawMessage
 }
 
@@ -29,11 +31,17 @@ func parseObject(text []byte) (object, error) {
 		}
 		return object{}, unknownf("not JSON: %v", err)
 	}
-	if value := bytes.TrimLeft(whole, " \t\r\n"); value[0] != '{' {
-		return object{}, unknownf("not a JSON object but %s", show(value))
+	whole = bytes.TrimLeft(whole, " \t\r\n")
+	if whole[0] != '{' {
+		return object{}, unknownf("not a JSON object but %s", show(whole))
 	}
-	o := object{values: map[string]json.RawMessage{}}
-	d := json.NewDecoder(bytes.NewReader(whole))
+	return scanObject("", whole)
+}
+
+// scanObject takes a valid JSON object apart.
+func scanObject(path string, text json.RawMessage) (object, error) {
+	o := object{path: path, text: text, values: map[string]json.RawMessage{}}
+	d := json.NewDecoder(bytes.NewReader(text))
 	if _, err := d.Token(); err != nil {
 		return object{}, unknownf("not JSON: %v", err)
 	}
@@ -44,7 +52,7 @@ func parseObject(text []byte) (object, error) {
 		}
 		name := key.(string)
 		if o.has(name) {
-			return object{}, &InvalidError{Field: quoteName(name), Reason: "comes twice"}
+			return object{}, &InvalidError{Field: path + quoteName(name), Reason: "comes twice"}
 		}
 		var value json.RawMessage
 		if err := d.Decode(&value); err != nil {
@@ -63,7 +71,7 @@ func (o object) has(name string) bool {
 
 // field returns one of the object's fields; its value is nil where it is not
 // there.
-func (o object) field(name string) field { return field{name, o.values[name]} }
+func (o object) field(name string) field { return field{o.path + name, o.values[name]} }
 
 // String says which keys the object has, for errors.
 func (o object) String() string {
@@ -122,6 +130,13 @@ func (f field) number(to *float64) (err error) {
 	return nil
 }
 
+func (f field) object() (object, error) {
+	if len(f.value) == 0 || f.value[0] != '{' {
+		return object{}, f.invalid("must be an object")
+	}
+	return scanObject(f.name+".", f.value)
+}
+
 func (f field) list() ([]json.RawMessage, error) {
 	var values []json.RawMessage
 	if len(f.value) == 0 || f.value[0] != '[' {
@@ -135,6 +150,32 @@ func (f field) location(to *Location) error {
 	err := f.text(&uri)
 	if err == nil {
 		*to, err = parseLocation(f.name, uri)
+	}
+	return err
+}
+
+// folder reads s3://bucket/ or s3://bucket/folder/.
+func (f field) folder(to *Location) error {
+	var uri string
+	err := f.text(&uri)
+	if err == nil {
+		*to, err = parseFolder(f.name, uri)
+	}
+	return err
+}
+
+func (f field) bucket(to *string) error {
+	err := f.text(to)
+	if reason := bucketReason(*to); err == nil && reason != "" {
+		return f.invalid(reason)
+	}
+	return err
+}
+
+func (f field) key(to *string) error {
+	err := f.text(to)
+	if reason := keyReason(*to); err == nil && reason != "" {
+		return f.invalid(reason)
 	}
 	return err
 }

@@ -5,17 +5,22 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
-// RequestVersion is the version of a Request's JSON form. A field that is added
-// makes a new version, as older workers refuse what they don't know.
+// RequestVersion is the version of a Request's JSON form. Workers refuse fields
+// and kinds that they don't know.
 const RequestVersion = 1
 
-// KindMosaic asks for a video whose faces are covered.
-const KindMosaic = "mosaic"
+// Kinds of requests.
+const (
+	KindMosaic    = "mosaic"    // a video whose faces are covered
+	KindTranscode = "transcode" // renditions that MediaConvert makes
+)
 
 // A Request is a person's own message. It is written as one flat JSON object, of
-// which version, kind, source and destination must be there:
+// which version, kind, source and, of a mosaic, destination must be there:
 //
 //	{
 //	  "version": 1,
@@ -31,111 +36,49 @@ const KindMosaic = "mosaic"
 //	  "crf": 20
 //	}
 //
+//	{
+//	  "version": 1,
+//	  "kind": "transcode",
+//	  "source": "s3://uploads/a.mp4",
+//	  "destination": "s3://streams/a/",
+//	  "settings": "s3://uploads/jobs/hls.json",
+//	  "start": "00:00:10:00",
+//	  "end": "00:01:00:00"
+//	}
+//
+// A transcode has either settings, which may be the job file itself in place of
+// its URI, or template; and either start and end, or clips:
+//
+//	"template": "ladder-1080p",
+//	"clips": [
+//	  {"source": "s3://uploads/intro.mp4"},
+//	  {"start": "00:00:10:00", "end": "00:01:00:00"}
+//	]
+//
 // Reading refuses unknown fields, fields that come twice, and null.
 type Request struct {
-	Version     int      // RequestVersion
-	Kind        string   // KindMosaic
-	Source      Location // its VersionID is the field versionId
-	Destination Location // not the source; without a VersionID
-	// Detections are the pages of one Rekognition result in their order, JSON as
-	// `aws rekognition get-face-detection` prints it. Where there are none, the
-	// worker looks for faces itself.
+	Version int      // RequestVersion
+	Kind    string   // KindMosaic or KindTranscode
+	Source  Location // its VersionID, of a mosaic, is the field versionId; MediaConvert reads the current one
+	// Destination has no VersionID. Of a mosaic it is the object to write, which is
+	// not the source. Of a transcode it is a folder, whose key is empty or ends with
+	// a slash; without a Bucket it is left to the worker.
+	Destination Location
+
+	// Detections, of a mosaic, are the pages of one Rekognition result in their
+	// order, JSON as `aws rekognition get-face-detection` prints it. Where there are
+	// none, the worker looks for faces itself.
 	Detections []Location
-	Options    Options
-}
+	Options    Options // of a mosaic
 
-// Options are how the faces are covered and the video is encoded. What is not set
-// is the worker's own setting.
-type Options struct {
-	Style  string   // mosaic, blur or fill
-	Blocks *int     // cells across the longer side of a box, 2 to 64
-	Margin *float64 // how much a box grows on every side, as a fraction of its size, 0 to 2
-	Preset string   // x264's, ultrafast to placebo
-	CRF    *int     // x264's constant rate factor, 0 (best) to 51
-}
-
-var (
-	styles  = []string{"mosaic", "blur", "fill"}
-	presets = []string{"ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"}
-)
-
-// A requestField is one field of the JSON form. It only reads; Validate judges.
-type requestField struct {
-	name     string
-	required bool
-	read     func(*Request, field) error
-}
-
-// requestHead says what a message is, requestBody what it says.
-var (
-	requestHead = []requestField{
-		{"version", true, func(r *Request, f field) error { return f.integer(&r.Version) }},
-		{"kind", true, func(r *Request, f field) error { return f.text(&r.Kind) }},
-	}
-	requestBody = []requestField{
-		{"source", true, func(r *Request, f field) error { return f.location(&r.Source) }},
-		{"destination", true, func(r *Request, f field) error { return f.location(&r.Destination) }},
-		// After the source, as reading that replaces it whole.
-		{"versionId", false, func(r *Request, f field) error { return f.filled(&r.Source.VersionID) }},
-		{"detections", false, func(r *Request, f field) error { return f.locations(&r.Detections) }},
-		{"style", false, func(r *Request, f field) error { return f.filled(&r.Options.Style) }},
-		{"blocks", false, func(r *Request, f field) error { r.Options.Blocks = new(int); return f.integer(r.Options.Blocks) }},
-		{"margin", false, func(r *Request, f field) error { r.Options.Margin = new(float64); return f.number(r.Options.Margin) }},
-		{"preset", false, func(r *Request, f field) error { return f.filled(&r.Options.Preset) }},
-		{"crf", false, func(r *Request, f field) error { r.Options.CRF = new(int); return f.integer(r.Options.CRF) }},
-	}
-)
-
-// isRequest also recognises a message whose kind was forgotten.
-func isRequest(message object) bool {
-	return message.has("kind") || message.has("destination")
-}
-
-func decodeRequest(message object) ([]Event, error) {
-	r, err := readRequest(message)
-	if err != nil {
-		return nil, err
-	}
-	return []Event{r}, nil
-}
-
-func readRequest(message object) (Request, error) {
-	var r Request
-	if err := r.read(message, requestHead); err != nil {
-		return r, err
-	}
-	// Of another version or kind nothing else can be judged.
-	if err := r.validateHead(); err != nil {
-		return r, err
-	}
-	// Before what is missing: it may be there, misspelt.
-	var known []string
-	for _, f := range slices.Concat(requestHead, requestBody) {
-		known = append(known, f.name)
-	}
-	for _, key := range message.keys {
-		if !slices.Contains(known, key) {
-			return r, &InvalidError{quoteName(key), "unknown field, known are " + strings.Join(known, ", "), ""}
-		}
-	}
-	if err := r.read(message, requestBody); err != nil {
-		return r, err
-	}
-	return r, r.Validate()
-}
-
-func (r *Request) read(message object, fields []requestField) error {
-	for _, f := range fields {
-		switch {
-		case message.has(f.name):
-			if err := f.read(r, message.field(f.name)); err != nil {
-				return err
-			}
-		case f.required:
-			return &InvalidError{f.name, "missing", ""}
-		}
-	}
-	return nil
+	// Settings, Document and Template, of a transcode, exclude each other. Without
+	// any the worker chooses.
+	Settings Location        // MediaConvert job file; without a VersionID; empty Bucket: none given
+	Document json.RawMessage // MediaConvert job file itself, a JSON object; nil: none given
+	Template string          // MediaConvert job template, name or ARN; empty: none given
+	// Clips, of a transcode, are cut and joined in their order; nil: all of the
+	// source. ValidateClips says what they must be.
+	Clips []Clip
 }
 
 // Validate returns the error that Decode would return for r's JSON form: an
@@ -145,14 +88,14 @@ func (r Request) Validate() error {
 	if err := r.validateHead(); err != nil {
 		return err
 	}
+	if err := r.refuseStrangers(); err != nil {
+		return err
+	}
 	if err := r.Source.validate("source"); err != nil {
 		return err
 	}
-	if err := r.Destination.validateCurrent("destination"); err != nil {
+	if err := r.validateDestination(); err != nil {
 		return err
-	}
-	if r.Destination.Bucket == r.Source.Bucket && r.Destination.Key == r.Source.Key {
-		return &InvalidError{"destination", "must not be the source", quote(r.Destination.String())}
 	}
 	if reason := opaqueReason(r.Source.VersionID); reason != "" {
 		return &InvalidError{"versionId", reason, quote(r.Source.VersionID)}
@@ -162,82 +105,104 @@ func (r Request) Validate() error {
 			return err
 		}
 	}
-	return r.Options.validate()
+	if err := r.Options.validate(); err != nil {
+		return err
+	}
+	if err := r.validateSettings(); err != nil {
+		return err
+	}
+	return r.validateClips()
 }
 
 func (r Request) validateHead() error {
 	switch {
 	case r.Version != RequestVersion:
 		return unknownf("unknown version %d: this worker knows %d", r.Version, RequestVersion)
-	case r.Kind != KindMosaic:
-		return unknownf("unknown message kind %s: this worker knows %s", quote(r.Kind), KindMosaic)
+	case requestBody[r.Kind] == nil:
+		return unknownf("unknown message kind %s: this worker knows %s, %s", quote(r.Kind), KindMosaic, KindTranscode)
 	}
 	return nil
 }
 
-func (o Options) validate() error {
-	switch {
-	case o.Style != "" && !slices.Contains(styles, o.Style):
-		return &InvalidError{"style", "must be one of " + strings.Join(styles, ", "), quote(o.Style)}
-	case o.Blocks != nil && (*o.Blocks < 2 || *o.Blocks > 64):
-		return &InvalidError{"blocks", "must be 2 to 64", fmt.Sprint(*o.Blocks)}
-	case o.Margin != nil && !(*o.Margin >= 0 && *o.Margin <= 2): // NaN is neither
-		return &InvalidError{"margin", "must be 0 to 2", fmt.Sprint(*o.Margin)}
-	case o.Preset != "" && !slices.Contains(presets, o.Preset):
-		return &InvalidError{"preset", "must be one of " + strings.Join(presets, ", "), quote(o.Preset)}
-	case o.CRF != nil && (*o.CRF < 0 || *o.CRF > 51):
-		return &InvalidError{"crf", "must be 0 to 51", fmt.Sprint(*o.CRF)}
-	}
-	return nil
-}
-
-// MarshalJSON writes the form that Decode reads. It returns Validate's error for
-// a Request that Decode would refuse.
-func (r Request) MarshalJSON() ([]byte, error) {
-	if err := r.Validate(); err != nil {
-		return nil, err
-	}
-	form := struct {
-		Version     int      `json:"version"`
-		Kind        string   `json:"kind"`
-		Source      string   `json:"source"`
-		Destination string   `json:"destination"`
-		VersionID   string   `json:"versionId,omitempty"`
-		Detections  []string `json:"detections,omitempty"`
-		Style       string   `json:"style,omitempty"`
-		Blocks      *int     `json:"blocks,omitempty"`
-		Margin      *float64 `json:"margin,omitempty"`
-		Preset      string   `json:"preset,omitempty"`
-		CRF         *int     `json:"crf,omitempty"`
+// refuseStrangers refuses what is of another kind.
+func (r Request) refuseStrangers() error {
+	known := requestNames(r.Kind)
+	for _, f := range []struct {
+		name string
+		set  bool
 	}{
-		Version:     r.Version,
-		Kind:        r.Kind,
-		Source:      r.Source.String(),
-		Destination: r.Destination.String(),
-		VersionID:   r.Source.VersionID,
-		Style:       r.Options.Style,
-		Blocks:      r.Options.Blocks,
-		Margin:      r.Options.Margin,
-		Preset:      r.Options.Preset,
-		CRF:         r.Options.CRF,
+		{"versionId", r.Source.VersionID != ""},
+		{"detections", len(r.Detections) > 0},
+		{"style", r.Options.Style != ""},
+		{"blocks", r.Options.Blocks != nil},
+		{"margin", r.Options.Margin != nil},
+		{"preset", r.Options.Preset != ""},
+		{"crf", r.Options.CRF != nil},
+		{"settings", r.Settings != Location{} || r.Document != nil},
+		{"template", r.Template != ""},
+		{"clips", len(r.Clips) > 0},
+	} {
+		if f.set && !slices.Contains(known, f.name) {
+			return unknownField(f.name, known)
+		}
 	}
-	for _, page := range r.Detections {
-		form.Detections = append(form.Detections, page.String())
-	}
-	return json.Marshal(form)
+	return nil
 }
 
-// UnmarshalJSON reads what MarshalJSON wrote, as strictly as Decode and with its
-// errors. It leaves r alone when it fails.
-func (r *Request) UnmarshalJSON(text []byte) error {
-	message, err := parseObject(text)
-	if err != nil {
+func (r Request) validateDestination() error {
+	if r.Kind == KindTranscode {
+		if (r.Destination == Location{}) {
+			return nil
+		}
+		return r.Destination.validateFolder("destination")
+	}
+	if err := r.Destination.validateCurrent("destination"); err != nil {
 		return err
 	}
-	read, err := readRequest(message)
-	if err != nil {
-		return err
+	if r.Destination.Bucket == r.Source.Bucket && r.Destination.Key == r.Source.Key {
+		return &InvalidError{"destination", "must not be the source", quote(r.Destination.String())}
 	}
-	*r = read
 	return nil
+}
+
+func (r Request) validateSettings() error {
+	settings := r.Settings != Location{}
+	switch {
+	case settings && r.Document != nil:
+		return &InvalidError{"settings", "must not be a URI and an object", ""}
+	case r.Template != "" && (settings || r.Document != nil):
+		return &InvalidError{"template", templateReason, quote(r.Template)}
+	case settings:
+		return r.Settings.validateCurrent("settings")
+	case r.Document != nil && !isObject(r.Document):
+		return &InvalidError{"settings", "must be a JSON object", show(r.Document)}
+	}
+	return validateTemplate(r.Template)
+}
+
+const templateReason = "must not be there where settings are"
+
+func validateTemplate(name string) error {
+	strange := func(r rune) bool { return !unicode.IsPrint(r) }
+	if len(name) > 1024 || !utf8.ValidString(name) || strings.ContainsFunc(name, strange) {
+		return &InvalidError{"template", "must be at most 1024 printable characters", quote(name)}
+	}
+	return nil
+}
+
+func (r Request) validateClips() error {
+	own := Location{Bucket: r.Source.Bucket, Key: r.Source.Key}
+	clips := slices.Clone(r.Clips)
+	for i := range clips {
+		if clips[i].Source == own {
+			clips[i].Source = Location{}
+		}
+	}
+	if !isFlat(clips) {
+		return ValidateClips(clips)
+	}
+	if clips[0].whole() {
+		return &InvalidError{"start", "must be set, or end: this is all of the video", ""}
+	}
+	return clips[0].validate("")
 }

@@ -10,7 +10,8 @@ import (
 	"github.com/mosaicd/mosaicd/jobs/event"
 )
 
-// full returns a Request with every field set.
+// full returns a mosaic with every field set that one has, fullTranscode a
+// transcode.
 func full() event.Request {
 	return event.Request{
 		Version:     1,
@@ -22,35 +23,72 @@ func full() event.Request {
 	}
 }
 
+func fullTranscode() event.Request {
+	return event.Request{
+		Version:     1,
+		Kind:        "transcode",
+		Source:      event.Location{Bucket: "uploads", Key: "a.mp4"},
+		Destination: event.Location{Bucket: "streams", Key: "a b/100%/"},
+		Settings:    event.Location{Bucket: "uploads", Key: "jobs/hls.json"},
+		Clips: []event.Clip{
+			{Source: event.Location{Bucket: "uploads", Key: "intro.mp4"}},
+			{Start: "00:00:10:00", End: "00:01:00:00"},
+		},
+	}
+}
+
 // TestRequestEveryField notices a field that one of the two directions forgets.
 func TestRequestEveryField(t *testing.T) {
 	t.Parallel()
-	want := full()
-	for _, v := range []reflect.Value{reflect.ValueOf(want), reflect.ValueOf(want.Options)} {
-		for i := range v.NumField() {
-			if v.Field(i).IsZero() {
-				t.Errorf("%s.%s isn't set: set it in full", v.Type(), v.Type().Field(i).Name)
+	document := fullTranscode()
+	document.Settings, document.Document = event.Location{}, json.RawMessage(`{"Settings":{"a":[1,"\u003cb\u003e"]}}`)
+	template := fullTranscode()
+	template.Settings, template.Template = event.Location{}, "Ladder 1080p"
+	flat := fullTranscode()
+	flat.Clips = []event.Clip{{Start: "00:00:10;02"}}
+	head := `{"version":1,"kind":"transcode","source":"s3://uploads/a.mp4","destination":"s3://streams/a b/100%/",`
+	clips := `"clips":[{"source":"s3://uploads/intro.mp4"},{"start":"00:00:10:00","end":"00:01:00:00"}]}`
+	set := map[string]bool{}
+	for _, c := range []struct {
+		request event.Request
+		form    string
+	}{
+		{full(), mosaicForm},
+		{fullTranscode(), head + `"settings":"s3://uploads/jobs/hls.json",` + clips},
+		{document, head + `"settings":{"Settings":{"a":[1,"\u003cb\u003e"]}},` + clips},
+		{template, head + `"template":"Ladder 1080p",` + clips},
+		{flat, head + `"settings":"s3://uploads/jobs/hls.json","start":"00:00:10;02"}`},
+	} {
+		for _, v := range []reflect.Value{reflect.ValueOf(c.request), reflect.ValueOf(c.request.Options)} {
+			for i := range v.NumField() {
+				set[v.Type().Field(i).Name] = set[v.Type().Field(i).Name] || !v.Field(i).IsZero()
 			}
 		}
-	}
-	body, err := json.Marshal(want)
-	if err != nil {
-		t.Fatal(err)
-	}
-	form := `{"version":1,"kind":"mosaic","source":"s3://uploads/a b/100%/+é?versionId=x#\u003c\u0026\u003e\n.mp4",` +
-		`"destination":"s3://covered/a.mp4","versionId":"3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY",` +
-		`"detections":["s3://uploads/1.json","s3://uploads/2.json"],` +
-		`"style":"blur","blocks":9,"margin":0.25,"preset":"slow","crf":21}`
-	if string(body) != form {
-		t.Errorf("got  %s\nwant %s", body, form)
-	}
-	checkDecodesTo(t, body, want)
+		body, err := json.Marshal(c.request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(body) != c.form {
+			t.Errorf("got  %s\nwant %s", body, c.form)
+		}
+		checkDecodesTo(t, body, c.request)
 
-	var got event.Request
-	if err := json.Unmarshal(body, &got); err != nil || !reflect.DeepEqual(got, want) {
-		t.Errorf("got  %+v, %v\nwant %+v", got, err, want)
+		var got event.Request
+		if err := json.Unmarshal(body, &got); err != nil || !reflect.DeepEqual(got, c.request) {
+			t.Errorf("got  %+v, %v\nwant %+v", got, err, c.request)
+		}
+	}
+	for name, set := range set {
+		if !set {
+			t.Errorf("%s isn't set in any of them", name)
+		}
 	}
 }
+
+const mosaicForm = `{"version":1,"kind":"mosaic","source":"s3://uploads/a b/100%/+é?versionId=x#\u003c\u0026\u003e\n.mp4",` +
+	`"destination":"s3://covered/a.mp4","versionId":"3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY",` +
+	`"detections":["s3://uploads/1.json","s3://uploads/2.json"],` +
+	`"style":"blur","blocks":9,"margin":0.25,"preset":"slow","crf":21}`
 
 func TestRequestLeavesOutWhatIsNotSet(t *testing.T) {
 	t.Parallel()
@@ -66,6 +104,15 @@ func TestRequestLeavesOutWhatIsNotSet(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", body, want)
 	}
 	checkDecodesTo(t, body, r)
+
+	r = event.Request{Version: 1, Kind: "transcode", Source: r.Source}
+	if body, err = json.Marshal(r); err != nil {
+		t.Fatal(err)
+	}
+	if want := `{"version":1,"kind":"transcode","source":"s3://uploads/a.mp4"}`; string(body) != want {
+		t.Errorf("got  %s\nwant %s", body, want)
+	}
+	checkDecodesTo(t, body, r)
 }
 
 // TestRequestLimits holds both ends of every range, and that what is outside is
@@ -77,7 +124,7 @@ func TestRequestLimits(t *testing.T) {
 		want string // empty where it is allowed
 	}{
 		{func(r *event.Request) { r.Version = 0 }, "unknown version 0: this worker knows 1"},
-		{func(r *event.Request) { r.Kind = "" }, `unknown message kind "": this worker knows mosaic`},
+		{func(r *event.Request) { r.Kind = "" }, `unknown message kind "": this worker knows mosaic, transcode`},
 		{func(r *event.Request) { r.Source.Key = "" }, `source: key must have 1 to 1024 bytes (got "")`},
 		{func(r *event.Request) { r.Source.Key = "\xff" }, `source: key must be UTF-8 (got "\xff")`},
 		{func(r *event.Request) { r.Source.VersionID = "a b" }, `versionId: must be at most 1024 printable ASCII characters (got "a b")`},
@@ -105,26 +152,84 @@ func TestRequestLimits(t *testing.T) {
 		{func(r *event.Request) { *r.Options.CRF = 51 }, ""},
 		{func(r *event.Request) { *r.Options.CRF = -1 }, "crf: must be 0 to 51 (got -1)"},
 		{func(r *event.Request) { *r.Options.CRF = 52 }, "crf: must be 0 to 51 (got 52)"},
+		{func(r *event.Request) { r.Settings.Bucket = "a" }, "settings: unknown field, known are version, kind, source, destination, versionId, detections, style"},
+		{func(r *event.Request) { r.Document = json.RawMessage(`{}`) }, "settings: unknown field"},
+		{func(r *event.Request) { r.Template = "a" }, "template: unknown field"},
+		{func(r *event.Request) { r.Clips = fullTranscode().Clips }, "clips: unknown field"},
 	} {
-		r := full()
-		c.set(&r)
-		err := r.Validate()
-		body, errMarshal := json.Marshal(r)
-		switch {
-		case c.want != "":
-			if err == nil || !strings.HasPrefix(err.Error(), c.want) {
-				t.Errorf("got %v, want %s", err, c.want)
-			}
-			if errMarshal == nil {
-				t.Errorf("written although %s: %s", c.want, body)
-			} else {
-				checkError(t, nil, errMarshal)
-			}
-		case err != nil || errMarshal != nil:
-			t.Errorf("refused: %v, %v", err, errMarshal)
-		default:
-			checkDecodesTo(t, body, r)
+		checkLimit(t, full(), c.set, c.want)
+	}
+}
+
+func TestTranscodeLimits(t *testing.T) {
+	t.Parallel()
+	none := event.Location{}
+	for _, c := range []struct {
+		set  func(*event.Request)
+		want string // empty where it is allowed
+	}{
+		{func(r *event.Request) { r.Destination = none }, ""},
+		{func(r *event.Request) { r.Destination.Key = "" }, ""},
+		{func(r *event.Request) { r.Destination.Key = "a" }, `destination: must be a folder, s3://bucket/ or s3://bucket/folder/ with the slash at its end (got "s3://streams/a")`},
+		{func(r *event.Request) { r.Destination.Bucket = "" }, "destination: bucket must have 1 to 63 characters"},
+		{func(r *event.Request) { r.Destination.VersionID = "1" }, "destination: must not have a version"},
+		{func(r *event.Request) { r.Destination = event.Location{VersionID: "1"} }, "destination: must not have a version"},
+		{func(r *event.Request) { r.Detections = []event.Location{r.Source} }, "detections: unknown field, known are version, kind, source, destination, settings, template, start, end, clips"},
+		{func(r *event.Request) { r.Source.VersionID = "1" }, "versionId: unknown field"},
+		{func(r *event.Request) { r.Options.Style = "blur" }, "style: unknown field"},
+		{func(r *event.Request) { r.Options.Blocks = new(8) }, "blocks: unknown field"},
+		{func(r *event.Request) { r.Options.Margin = new(0.0) }, "margin: unknown field"},
+		{func(r *event.Request) { r.Options.Preset = "slow" }, "preset: unknown field"},
+		{func(r *event.Request) { r.Options.CRF = new(0) }, "crf: unknown field"},
+		{func(r *event.Request) { r.Settings = none }, ""},
+		{func(r *event.Request) { r.Settings.VersionID = "1" }, "settings: must not have a version"},
+		{func(r *event.Request) { r.Settings.Bucket = "" }, "settings: bucket must have"},
+		{func(r *event.Request) { r.Document = json.RawMessage(`{}`) }, "settings: must not be a URI and an object"},
+		{func(r *event.Request) { r.Template = "a" }, `template: must not be there where settings are (got "a")`},
+		{func(r *event.Request) { r.Settings, r.Document = none, json.RawMessage(`{}`) }, ""},
+		{func(r *event.Request) { r.Settings, r.Document = none, json.RawMessage(``) }, "settings: must be a JSON object"},
+		{func(r *event.Request) { r.Settings, r.Document = none, json.RawMessage(`[]`) }, "settings: must be a JSON object (got a list)"},
+		{func(r *event.Request) { r.Settings, r.Document = none, json.RawMessage(`{`) }, "settings: must be a JSON object (got an object)"},
+		{func(r *event.Request) { r.Settings, r.Document = none, json.RawMessage("{\"\xff\":1}") }, "settings: must be a JSON object"},
+		{func(r *event.Request) { r.Settings, r.Template = none, strings.Repeat("a", 1024) }, ""},
+		{func(r *event.Request) { r.Settings, r.Template = none, strings.Repeat("a", 1025) }, "template: must be at most 1024 printable characters"},
+		{func(r *event.Request) { r.Settings, r.Template = none, "a\x00" }, "template: must be at most"},
+		{func(r *event.Request) { r.Settings, r.Template = none, "\xff" }, "template: must be at most"},
+		{func(r *event.Request) { r.Clips = nil }, ""},
+		{func(r *event.Request) { r.Clips = r.Clips[:1] }, ""},
+		{func(r *event.Request) { r.Clips = r.Clips[1:] }, ""},
+		{func(r *event.Request) { r.Clips[1].Start = "1" }, `clips[1].start: must be a timecode, HH:MM:SS:FF or HH:MM:SS;FF (got "1")`},
+		{func(r *event.Request) { r.Clips = []event.Clip{{Start: "1"}} }, "start: must be a timecode"},
+		{func(r *event.Request) { r.Clips = []event.Clip{{}} }, "start: must be set, or end: this is all of the video"},
+		{func(r *event.Request) {
+			r.Clips = []event.Clip{{Source: event.Location{Bucket: "uploads", Key: "a.mp4"}}}
+		}, "start: must be set, or end: this is all of the video"},
+		{func(r *event.Request) { r.Clips[0].Source = event.Location{Bucket: "uploads", Key: "a.mp4"} }, "clips[1].start: must be after the end of the clip before it"},
+	} {
+		checkLimit(t, fullTranscode(), c.set, c.want)
+	}
+}
+
+// checkLimit holds that Validate, writing and reading agree.
+func checkLimit(t *testing.T, r event.Request, set func(*event.Request), want string) {
+	t.Helper()
+	set(&r)
+	err := r.Validate()
+	body, errMarshal := json.Marshal(r)
+	switch {
+	case want != "":
+		if err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
 		}
+		if errMarshal == nil {
+			t.Errorf("written although %s: %s", want, body)
+		} else {
+			checkError(t, nil, errMarshal)
+		}
+	case err != nil || errMarshal != nil:
+		t.Errorf("refused: %v, %v", err, errMarshal)
+	default:
+		checkDecodesTo(t, body, r)
 	}
 }
 

@@ -1,13 +1,9 @@
 package event
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"net/url"
-	"reflect"
 	"strings"
-	"time"
 )
 
 // isS3 recognises what S3 itself sends to a queue or topic: notifications, and
@@ -31,7 +27,7 @@ func decodeS3(message object) ([]Event, error) {
 	for i, text := range records {
 		path := fmt.Sprintf("Records[%d]", i)
 		var r s3Record
-		if err := r.parse(path, text); err != nil {
+		if err := (field{path, text}).lenient(&r); err != nil {
 			return nil, err
 		}
 		if events[i], err = r.event(path); err != nil {
@@ -83,29 +79,6 @@ type s3Record struct {
 	} `json:"s3"`
 }
 
-func (r *s3Record) parse(path string, text json.RawMessage) error {
-	err := json.Unmarshal(text, r)
-	if mismatch, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		if mismatch.Field != "" {
-			path += "." + mismatch.Field
-		}
-		return &InvalidError{Field: path, Reason: "must be " + typeName(mismatch.Type.Kind()), Value: show(json.RawMessage(mismatch.Value))}
-	}
-	return err
-}
-
-// typeName is what JSON calls the types of an s3Record.
-func typeName(k reflect.Kind) string {
-	switch k {
-	case reflect.String:
-		return "a string"
-	case reflect.Int64:
-		return "a whole number"
-	default:
-		return "an object"
-	}
-}
-
 func (r *s3Record) event(path string) (Event, error) {
 	if r.EventSource != "aws:s3" {
 		return nil, unknownf("%s: unknown event source %s: this worker knows aws:s3", path, quote(r.EventSource))
@@ -135,25 +108,21 @@ func (r *s3Record) event(path string) (Event, error) {
 
 func (r *s3Record) created(path, name, key string) (Event, error) {
 	object := r.S3.Object
-	for _, f := range []struct{ name, value string }{
-		{"awsRegion", r.Region},
-		{"s3.object.eTag", object.ETag},
-		{"s3.object.versionId", object.VersionID},
-		{"s3.object.sequencer", object.Sequencer},
-	} {
-		if reason := opaqueReason(f.value); reason != "" {
-			return nil, &InvalidError{path + "." + f.name, reason, quote(f.value)}
-		}
+	err := checkOpaque(path+".",
+		opaque{"awsRegion", r.Region},
+		opaque{"s3.object.eTag", object.ETag},
+		opaque{"s3.object.versionId", object.VersionID},
+		opaque{"s3.object.sequencer", object.Sequencer},
+	)
+	if err != nil {
+		return nil, err
 	}
 	if object.Size < 0 {
 		return nil, &InvalidError{path + ".s3.object.size", "must be 0 or more", fmt.Sprint(object.Size)}
 	}
-	var at time.Time
-	if r.EventTime != "" {
-		var err error
-		if at, err = time.Parse(time.RFC3339, r.EventTime); err != nil {
-			return nil, &InvalidError{path + ".eventTime", "must be an ISO 8601 time", quote(r.EventTime)}
-		}
+	at, err := parseTime(path+".eventTime", r.EventTime)
+	if err != nil {
+		return nil, err
 	}
 	return ObjectCreated{
 		Bucket:    r.S3.Bucket.Name,
@@ -163,7 +132,7 @@ func (r *s3Record) created(path, name, key string) (Event, error) {
 		Sequencer: object.Sequencer,
 		Region:    r.Region,
 		Size:      object.Size,
-		Time:      at.UTC(),
+		Time:      at,
 		EventName: name,
 	}, nil
 }

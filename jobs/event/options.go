@@ -1,0 +1,49 @@
+package event
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Options are how the faces are covered and the video is encoded. What is not set
+// is the worker's own setting.
+type Options struct {
+	Style  string   // mosaic, blur or fill
+	Blocks *int     // cells across the longer side of a box, 2 to 64
+	Margin *float64 // how much a box grows on every side, as a fraction of its size, 0 to 2
+	Preset string   // x264's, ultrafast to placebo
+	CRF    *int     // x264's constant rate factor, 0 (best) to 51
+}
+
+var (
+	styles  = []string{"mosaic", "blur", "fill"}
+	presets = []string{"ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"}
+)
+
+// optionReaders read the Options of a T.
+func optionReaders[T any](of func(*T) *Options) []reader[T] {
+	return []reader[T]{
+		{"style", false, func(t *T, f field) error { return f.filled(&of(t).Style) }},
+		{"blocks", false, func(t *T, f field) error { of(t).Blocks = new(int); return f.integer(of(t).Blocks) }},
+		{"margin", false, func(t *T, f field) error { of(t).Margin = new(float64); return f.number(of(t).Margin) }},
+		{"preset", false, func(t *T, f field) error { return f.filled(&of(t).Preset) }},
+		{"crf", false, func(t *T, f field) error { of(t).CRF = new(int); return f.integer(of(t).CRF) }},
+	}
+}
+
+func (o Options) validate() error {
+	switch {
+	case o.Style != "" && !slices.Contains(styles, o.Style):
+		return &InvalidError{"style", "must be one of " + strings.Join(styles, ", "), quote(o.Style)}
+	case o.Blocks != nil && (*o.Blocks < 2 || *o.Blocks > 64):
+		return &InvalidError{"blocks", "must be 2 to 64", fmt.Sprint(*o.Blocks)}
+	case o.Margin != nil && !(*o.Margin >= 0 && *o.Margin <= 2): // NaN is neither
+		return &InvalidError{"margin", "must be 0 to 2", fmt.Sprint(*o.Margin)}
+	case o.Preset != "" && !slices.Contains(presets, o.Preset):
+		return &InvalidError{"preset", "must be one of " + strings.Join(presets, ", "), quote(o.Preset)}
+	case o.CRF != nil && (*o.CRF < 0 || *o.CRF > 51):
+		return &InvalidError{"crf", "must be 0 to 51", fmt.Sprint(*o.CRF)}
+	}
+	return nil
+}
