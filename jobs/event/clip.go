@@ -8,11 +8,12 @@ import (
 
 // A Clip is a part of a video, or all of it.
 type Clip struct {
-	Source Location // whose Bucket is empty: the job's own source
+	Source Location `json:"source,omitzero"` // whose Bucket is empty: the job's own source
 	// Start and End are timecodes, HH:MM:SS:FF, or HH:MM:SS;FF for drop-frame. The
 	// frame at End is the last one of the clip. Empty: from the beginning, to the
 	// end.
-	Start, End string
+	Start string `json:"start,omitempty"`
+	End   string `json:"end,omitempty"`
 }
 
 // ValidateClips returns an *InvalidError that names the first field, as in

@@ -8,9 +8,9 @@ import (
 
 // A Location is where an object is.
 type Location struct {
-	Bucket    string
-	Key       string
-	VersionID string // empty is the current version; not part of the URI
+	Bucket    string `json:"bucket"`
+	Key       string `json:"key"`
+	VersionID string `json:"versionId,omitempty"` // empty is the current version; not part of the URI
 }
 
 // maxKey is the length in bytes of the longest key.
