@@ -1,0 +1,78 @@
+// Package routes says what is to be done with an object: which steps, and with
+// which options. Pure: the caller reads the file.
+package routes
+
+import "github.com/mosaicd/mosaicd/jobs/event"
+
+// Kinds of steps.
+const (
+	Mosaic    = "mosaic"
+	Transcode = "transcode"
+	Remux     = "remux"
+)
+
+// Routes are tried in their order: the first that matches counts.
+type Routes struct{ Routes []Route }
+
+// A Route is one rule.
+type Route struct {
+	Name    string
+	Match   Match
+	Steps   []Step // none: the object is ignored
+	Sidecar bool   // a video starts only by a clip.json that names it
+	// PublishIgnored asks for a result also for objects that start no job.
+	PublishIgnored bool
+	// PublishProgress asks for results of status progressing on the way.
+	PublishProgress bool
+	After           After
+}
+
+// Match selects objects. Each condition that is set must hold; of a list, one.
+type Match struct {
+	Buckets      []string // names; * stands for any characters
+	Prefixes     []string // of the key
+	Suffixes     []string // of the key, in any case
+	MinBytes     int64
+	MaxBytes     int64    // 0: no limit
+	ContentTypes []string // video/mp4; * stands for any characters
+}
+
+// A Step is one thing to do.
+type Step struct {
+	Kind        string // Mosaic, Transcode or Remux
+	Destination string // s3:// URI with tokens, see Expand; empty: the default
+	Options     event.Options
+	Transcode   TranscodeOptions
+}
+
+// TranscodeOptions are of a Transcode step. What is empty is the daemon's own
+// setting.
+type TranscodeOptions struct {
+	Settings       string // s3:// URI or path of a MediaConvert job file
+	Template       string // name or ARN of a MediaConvert job template
+	Ladder         Ladder // a template or job file by the height of the source
+	Queue          string // name or ARN
+	Role           string // ARN
+	Priority       *int   // -50 to 50
+	Acceleration   string // DISABLED, ENABLED or PREFERRED
+	StatusInterval string // SECONDS_10 to SECONDS_600
+}
+
+// A Ladder gives, by height in pixels, the name of a job template, or the s3://
+// URI or path of a job file: that ends with .json.
+type Ladder map[int]string
+
+// After is what becomes of the source when every step succeeded and the last
+// result is published. At most one is set.
+type After struct {
+	Tag    map[string]string
+	Move   string // s3:// URI with tokens
+	Delete bool
+}
+
+// An Object is what routes look at. ContentType is called when a route asks.
+type Object struct {
+	event.Location
+	Bytes       int64
+	ContentType func() (string, error)
+}
