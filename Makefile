@@ -48,15 +48,20 @@ lint: libav ## Check format, vet and staticcheck.
 	$(ENV) go vet ./...
 	$(ENV) go run $(STATICCHECK) ./...
 
-fuzz: ## Fuzz the decoder of messages for a minute (FUZZTIME=60s).
-	go test ./jobs/event -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME)
+fuzz: ## Fuzz the decoder of messages for a minute (FUZZTIME=60s), and what reads files for ten seconds each.
+	go test ./jobs/event -run '^$$' -fuzz '^FuzzDecode$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 10x
+	go test ./jobs/event -run '^$$' -fuzz '^FuzzDecodeSidecar$$' -fuzztime 10s -fuzzminimizetime 10x
+	go test ./jobs/routes -run '^$$' -fuzz '^FuzzParse$$' -fuzztime 10s -fuzzminimizetime 10x
+	go test ./jobs/transcode -run '^$$' -fuzz '^FuzzParse$$' -fuzztime 10s -fuzzminimizetime 10x
 
-bench: build ## Compare mosaicd with a plain ffmpeg transcode, and run the Go benchmarks.
+bench: build ## Compare mosaicd with a plain ffmpeg and with the usual Lambda, and run the Go benchmarks.
+	$(ENV) go run ./bench/dispatch
 	$(ENV) go run ./bench/transcode
 	$(ENV) go run ./bench/transcode -grain 0
 	$(ENV) go test -run '^$$' -bench . ./ffmpeg/... ./jobs/...
 
-bench-once: libav ## Run each Go benchmark once, to see that it still works.
+bench-once: build ## Run each benchmark once, to see that it still works.
+	$(ENV) go run ./bench/dispatch -uploads 20 -single 2 -runs 1
 	$(ENV) go test -run '^$$' -bench . -benchtime 1x ./ffmpeg/... ./jobs/...
 
 clean: ## Remove what was built here. The cache folder stays.

@@ -39,19 +39,20 @@ type Covered struct {
 	Working   time.Duration // wall time of the pass that covers and encodes
 }
 
-// A Step is a part of the work that has a progress of its own.
-type Step string
+// A Phase is a part of the work that has a progress of its own.
+type Phase string
 
 const (
-	StepDetect Step = "detect"
-	StepEncode Step = "encode"
+	PhaseDetect Phase = "detect"
+	PhaseEncode Phase = "encode"
+	PhaseRemux  Phase = "remux"
 )
 
 // Run finds the faces and writes the output. Progress may be nil. Errors of the
 // engine come wrapped as it gave them: see ffmpeg.Engine's Run.
-func (c Cover) Run(ctx context.Context, engine Engine, progress func(Step, ffmpeg.Progress)) (Covered, error) {
+func (c Cover) Run(ctx context.Context, engine Engine, progress func(Phase, ffmpeg.Progress)) (Covered, error) {
 	if progress == nil {
-		progress = func(Step, ffmpeg.Progress) {}
+		progress = func(Phase, ffmpeg.Progress) {}
 	}
 	extension := strings.ToLower(filepath.Ext(c.Output))
 	format, ok := ffmpeg.Formats[extension]
@@ -79,7 +80,7 @@ func (c Cover) Run(ctx context.Context, engine Engine, progress func(Step, ffmpe
 		Style:  c.Settings.Style,
 		Blocks: c.Settings.Blocks,
 		Video:  ffmpeg.Video{Preset: c.Settings.Preset, CRF: c.Settings.CRF, Threads: c.Settings.Threads},
-	}, func(p ffmpeg.Progress) { progress(StepEncode, p) })
+	}, func(p ffmpeg.Progress) { progress(PhaseEncode, p) })
 	if err != nil {
 		return Covered{}, fmt.Errorf("cover %s: %w", filepath.Base(c.Source), err)
 	}
@@ -90,7 +91,7 @@ func (c Cover) Run(ctx context.Context, engine Engine, progress func(Step, ffmpe
 // detect runs the detector as a pass of its own, before anything is encoded: a
 // cover begins one interval before the face was first seen, which a single pass
 // would learn only when those frames are already written.
-func (c Cover) detect(ctx context.Context, engine Engine, done *Covered, progress func(Step, ffmpeg.Progress)) (faces.Detections, error) {
+func (c Cover) detect(ctx context.Context, engine Engine, done *Covered, progress func(Phase, ffmpeg.Progress)) (faces.Detections, error) {
 	if c.Detections != nil {
 		return *c.Detections, nil
 	}
@@ -107,7 +108,7 @@ func (c Cover) detect(ctx context.Context, engine Engine, done *Covered, progres
 		Input:       c.Source,
 		DetectEvery: faces.DetectorEvery.Milliseconds(),
 		Video:       ffmpeg.Video{Threads: c.Settings.Threads},
-	}, func(p ffmpeg.Progress) { progress(StepDetect, p) })
+	}, func(p ffmpeg.Progress) { progress(PhaseDetect, p) })
 	if err != nil {
 		return faces.Detections{}, fmt.Errorf("look for faces in %s: %w", filepath.Base(c.Source), err)
 	}
@@ -118,4 +119,16 @@ func (c Cover) detect(ctx context.Context, engine Engine, done *Covered, progres
 	}
 	found.Every = faces.DetectorEvery
 	return found, nil
+}
+
+// remux writes the output with nothing encoded again.
+func remux(ctx context.Context, engine Engine, source, output string, progress func(Phase, ffmpeg.Progress)) (Covered, error) {
+	started := time.Now()
+	report, err := engine.Run(ctx, ffmpeg.Spec{
+		Op: ffmpeg.OpRemux, Input: source, Output: output, Format: ffmpeg.Formats[strings.ToLower(filepath.Ext(output))],
+	}, func(p ffmpeg.Progress) { progress(PhaseRemux, p) })
+	if err != nil {
+		return Covered{}, fmt.Errorf("remux %s: %w", filepath.Base(source), err)
+	}
+	return Covered{Report: report, Working: time.Since(started)}, nil
 }

@@ -1,66 +1,340 @@
 package jobs
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"path"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/mosaicd/mosaicd/ffmpeg"
 	"github.com/mosaicd/mosaicd/jobs/event"
+	"github.com/mosaicd/mosaicd/jobs/routes"
 )
 
-// KindMosaic is the kind of a job that covers the faces in a video.
-const KindMosaic = event.KindMosaic
+// Kinds of steps, and of the messages that ask for one.
+const (
+	KindMosaic    = routes.Mosaic
+	KindTranscode = routes.Transcode
+	KindRemux     = routes.Remux
+)
 
-// A Job is one thing to do. Its ID follows from what caused it, so that the same
-// event, however often it is delivered, is the same job.
+// A Job is one source and what is to be done with it, step by step: each step
+// reads what the one before it wrote. Its ID follows from what caused it, so that
+// the same event, however often and in whichever form it is delivered, is the
+// same job.
 type Job struct {
-	ID          string
-	Kind        string
-	Source      event.Location
-	ETag        string // that the source must have; empty: any
-	Destination event.Location
-	Detections  []event.Location // pages of a Rekognition result
-	Settings    Settings
-	Asked       bool // by a person, who is owed a result whatever the source is
+	ID     string         `json:"id"`
+	Route  string         `json:"route,omitempty"`
+	Source event.Location `json:"source"`
+	ETag   string         `json:"etag,omitempty"` // that the source must have; empty: any
+	Steps  []Step         `json:"steps"`
+	// Asked is set where a person asked, who is owed a result whatever the source
+	// is.
+	Asked           bool         `json:"asked,omitempty"`
+	PublishIgnored  bool         `json:"publishIgnored,omitempty"`
+	PublishProgress bool         `json:"publishProgress,omitempty"`
+	After           routes.After `json:"after,omitzero"`
+	// Extra is what a sidecar said beyond what mosaicd reads.
+	Extra map[string]json.RawMessage `json:"extra,omitempty"`
+	// Refused is why the job can't be done: it is only published.
+	Refused *ResultError `json:"refused,omitempty"`
 }
 
-// fromUpload is the job of an object that was created.
-func fromUpload(e event.ObjectCreated, c Config) Job {
-	return Job{
-		ID:          id(KindMosaic, e.Bucket, e.Key, e.VersionID, e.ETag, e.Sequencer),
-		Kind:        KindMosaic,
-		Source:      e.Location(),
-		ETag:        e.ETag,
-		Destination: event.Location{Bucket: c.OutputBucket, Key: c.OutputPrefix + outputName(e.Key)},
-		Settings:    c.Settings,
+// A Step is one thing to do, every setting resolved.
+type Step struct {
+	Kind string `json:"kind"`
+	// Destination is the object to write, or of a transcode the folder, whose key
+	// is empty or ends with a slash; no Bucket: the folder that the names of the
+	// source and of the job file make.
+	Destination event.Location   `json:"destination,omitzero"`
+	Settings    Settings         `json:"settings,omitzero"`    // of a mosaic
+	Detections  []event.Location `json:"detections,omitempty"` // pages of a Rekognition result
+	Transcode   Transcode        `json:"transcode,omitzero"`
+}
+
+// Transcode is what a step asks of MediaConvert.
+type Transcode struct {
+	routes.TranscodeOptions
+	// Own is set where the settings, the template or the document are the
+	// message's own, and not those of a route.
+	Own      bool            `json:"own,omitempty"`
+	Document json.RawMessage `json:"document,omitempty"` // a job file that came in the message
+	Clips    []event.Clip    `json:"clips,omitempty"`
+}
+
+// resultID is the id of the result of the nth step, from 0.
+func (j Job) resultID(n int) string { return j.ID + "-" + strconv.Itoa(n+1) }
+
+// kind is that of the first step.
+func (j Job) kind() string {
+	if len(j.Steps) == 0 {
+		return ""
 	}
+	return j.Steps[0].Kind
+}
+
+// refusedFor is j, or a job that only says why j can't be done. It takes only a
+// *Failure for a reason.
+func (j Job) refusedFor(kind string, reason error) Job {
+	var f *Failure
+	if errors.As(reason, &f) {
+		j.Steps, j.Refused = []Step{{Kind: kind}}, &ResultError{Code: f.Code, Message: f.Error()}
+	}
+	return j
+}
+
+// title is what people call the source: its name without folder and extension.
+func (j Job) title() string {
+	name := path.Base(j.Source.Key)
+	return withoutTokens(cmp.Or(strings.TrimSuffix(name, path.Ext(name)), name))
+}
+
+// withoutTokens keeps MediaConvert from expanding what only looks like $dt$.
+func withoutTokens(s string) string { return strings.ReplaceAll(s, "$", "_") }
+
+// fromUpload is the job of an object that was created. The id doesn't depend on
+// the route: an event that comes twice is one job, also where the routes were
+// changed in between.
+func fromUpload(e event.ObjectCreated, r *routes.Route, c Config) (Job, error) {
+	job := Job{
+		ID:     id("upload", e.Bucket, e.Key, e.VersionID, e.ETag, e.Sequencer),
+		Source: e.Location(),
+		ETag:   e.ETag,
+	}
+	return job, job.follow(r, e.Time, c)
+}
+
+// follow sets what a route says.
+func (j *Job) follow(r *routes.Route, at time.Time, c Config) error {
+	j.Route = r.Name
+	j.PublishIgnored, j.PublishProgress, j.After = r.PublishIgnored, r.PublishProgress, r.After
+	tokens := j.tokens(at)
+	if r.After.Move != "" {
+		to, err := routes.Expand(r.After.Move, tokens)
+		if err != nil {
+			return failf(CodeInvalidRoute, "route %s: after.move: %w", r.Name, err)
+		}
+		j.After.Move = to
+	}
+	for _, s := range r.Steps {
+		step := Step{Kind: s.Kind, Transcode: Transcode{TranscodeOptions: s.Transcode}}
+		if s.Kind == KindMosaic {
+			step.Settings = c.Settings.with(s.Options)
+		}
+		if s.Destination != "" {
+			if s.Kind == KindTranscode {
+				tokens.Key = withoutTokens(tokens.Key)
+			}
+			to, err := expand(s.Destination, tokens)
+			if err != nil {
+				return failf(CodeInvalidRoute, "route %s: destination of the %s: %w", r.Name, s.Kind, err)
+			}
+			step.Destination = to
+		}
+		j.Steps = append(j.Steps, step)
+	}
+	j.fill(c)
+	return nil
+}
+
+func (j *Job) tokens(at time.Time) routes.Tokens {
+	if at.IsZero() {
+		at = time.Now()
+	}
+	return routes.Tokens{Bucket: j.Source.Bucket, Key: j.Source.Key, Job: j.ID, Date: at}
+}
+
+// fill gives the steps that write one object a destination where nobody did.
+func (j *Job) fill(c Config) {
+	key := j.Source.Key
+	for i := range j.Steps {
+		s := &j.Steps[i]
+		if s.Kind == KindRemux {
+			key += ".mp4" // a.ts and a.mp4 stay apart
+		}
+		if s.Destination.Bucket != "" || s.Kind == KindTranscode {
+			continue
+		}
+		prefix := c.OutputPrefix
+		if s.Kind == KindRemux {
+			prefix = c.RemuxPrefix
+		}
+		s.Destination = event.Location{Bucket: c.OutputBucket, Key: prefix + outputName(key)}
+	}
+}
+
+// expand reads a destination with tokens: an object, or a folder.
+func expand(template string, t routes.Tokens) (event.Location, error) {
+	uri, err := routes.Expand(template, t)
+	if err != nil {
+		return event.Location{}, err
+	}
+	return location(uri), nil
+}
+
+// location reads an s3:// URI that was judged before. Its key may be empty.
+func location(uri string) event.Location {
+	bucket, key, _ := strings.Cut(strings.TrimPrefix(uri, "s3://"), "/")
+	return event.Location{Bucket: bucket, Key: key}
 }
 
 // fromRequest is the job of an operator's message. Sent twice, it is done twice:
 // only a message that is delivered twice is one job.
 func fromRequest(r event.Request, messageID string, c Config) Job {
-	s := c.Settings
-	if r.Options.Style != "" {
-		s.Style = r.Options.Style
+	job := Job{
+		ID:     id("request", r.Kind, r.Source.String(), r.Source.VersionID, r.Destination.String(), messageID),
+		Source: r.Source,
+		Asked:  true,
 	}
-	if r.Options.Preset != "" {
-		s.Preset = r.Options.Preset
+	step := Step{Kind: r.Kind, Destination: r.Destination}
+	if r.Kind == KindTranscode {
+		step.Transcode.Own = r.Settings.Bucket != "" || r.Template != "" || r.Document != nil
+		step.Transcode.Template, step.Transcode.Document, step.Transcode.Clips = r.Template, r.Document, r.Clips
+		if r.Settings.Bucket != "" {
+			step.Transcode.Settings = r.Settings.String()
+		}
+	} else {
+		step.Detections, step.Settings = r.Detections, c.Settings.with(r.Options)
 	}
-	override(&s.Blocks, r.Options.Blocks)
-	override(&s.Margin, r.Options.Margin)
-	override(&s.CRF, r.Options.CRF)
-	return Job{
-		ID:          id(r.Kind, r.Source.String(), r.Source.VersionID, r.Destination.String(), messageID),
-		Kind:        r.Kind,
-		Source:      r.Source,
-		Destination: r.Destination,
-		Detections:  r.Detections,
-		Settings:    s,
-		Asked:       true,
+	job.Steps = []Step{step}
+	job.fill(c)
+	return job
+}
+
+// fromSidecar is the job of a video that a clip.json names. The sidecar's own
+// ETag is in the id: changed and uploaded again, it is another job.
+func fromSidecar(e event.ObjectCreated, s event.Sidecar, source event.Location, r *routes.Route, c Config) (Job, error) {
+	job := Job{
+		ID:     id("sidecar", e.Bucket, e.Key, e.VersionID, e.ETag, e.Sequencer),
+		Source: source,
+		Asked:  true,
+		Extra:  s.Extra,
 	}
+	if !slices.IsSortedFunc(s.Steps, func(a, b string) int { return slices.Index(inOrder, a) - slices.Index(inOrder, b) }) || len(slices.Compact(slices.Clone(s.Steps))) != len(s.Steps) {
+		return job, failf(CodeInvalidRequest, "steps: must be in the order %s, each at most once", strings.Join(inOrder, ", "))
+	}
+	route := *r
+	route.Steps = chosen(s.Steps, r.Steps)
+	if err := job.follow(&route, e.Time, c); err != nil {
+		return job, err
+	}
+	transcodes := false
+	for i := range job.Steps {
+		if err := job.Steps[i].override(s, source.Bucket, e.Key); err != nil {
+			return job, err
+		}
+		transcodes = transcodes || job.Steps[i].Kind == KindTranscode
+	}
+	switch {
+	case len(job.Steps) == 0:
+		return job, failf(CodeInvalidRequest, "steps: missing, and route %s has none", r.Name)
+	case !transcodes && (s.Clips != nil || s.Template != "" || s.Settings.Bucket != ""):
+		return job, failf(CodeInvalidRequest, "clips, template and settings are for a transcode, and there is none in the steps: add it to \"steps\"")
+	}
+	if s.Destination != "" { // of what comes last
+		to := location(s.Destination)
+		last := &job.Steps[len(job.Steps)-1]
+		if folder := to.Key == "" || strings.HasSuffix(to.Key, "/"); folder && last.Kind != KindTranscode {
+			to.Key += path.Base(last.Destination.Key)
+		} else if !folder && last.Kind == KindTranscode {
+			return job, failf(CodeInvalidRequest, "destination: must end with a slash, as a transcode writes many objects (got %q)", s.Destination)
+		}
+		last.Destination = to
+	}
+	return job, job.judgeClips()
+}
+
+// inOrder are the kinds of steps in the only order that makes sense: renditions
+// are made of what is covered.
+var inOrder = []string{KindRemux, KindMosaic, KindTranscode}
+
+// chosen are the steps of those kinds, with the options that the route has for
+// them.
+func chosen(kinds []string, of []routes.Step) []routes.Step {
+	if kinds == nil {
+		return of
+	}
+	steps := make([]routes.Step, len(kinds))
+	for i, kind := range kinds {
+		steps[i].Kind = kind
+		for _, s := range of {
+			if s.Kind == kind {
+				steps[i] = s
+			}
+		}
+	}
+	return steps
+}
+
+// override sets what a sidecar says of a step.
+func (s *Step) override(by event.Sidecar, bucket, sidecar string) error {
+	if s.Kind == KindMosaic {
+		s.Settings = s.Settings.with(by.Options)
+	}
+	if s.Kind != KindTranscode {
+		return nil
+	}
+	t := &s.Transcode
+	if by.Template != "" || by.Settings.Bucket != "" {
+		t.Own, t.Ladder, t.Settings, t.Template = true, nil, "", by.Template
+		if by.Settings.Bucket != "" {
+			t.Settings = by.Settings.String()
+		}
+	}
+	for _, clip := range by.Clips {
+		c := event.Clip{Start: clip.Start, End: clip.End}
+		if clip.SrcVideo != "" {
+			c.Source = beside(bucket, sidecar, clip.SrcVideo)
+		}
+		t.Clips = append(t.Clips, c)
+	}
+	if err := event.ValidateClips(t.Clips); err != nil {
+		return &Failure{Code: CodeInvalidRequest, Err: err}
+	}
+	return nil
+}
+
+// judgeClips refuses to join a video that nobody covers to one that is covered.
+func (j Job) judgeClips() error {
+	for i, s := range j.Steps {
+		for _, c := range s.Transcode.Clips {
+			if i > 0 && c.Source.Bucket != "" && c.Source != j.Source {
+				return failf(CodeInvalidRequest, "clips: %s would be joined as it is to what the %s made of %s: cover it first and join the covered one", c.Source, j.Steps[i-1].Kind, j.Source)
+			}
+		}
+	}
+	return nil
+}
+
+// beside is the object that a sidecar names: a URI, a key that begins with a
+// slash, or a name in the sidecar's folder.
+func beside(bucket, sidecar, name string) event.Location {
+	switch {
+	case strings.HasPrefix(name, "s3://"):
+		return location(name)
+	case strings.HasPrefix(name, "/"):
+		return event.Location{Bucket: bucket, Key: name[1:]}
+	}
+	return event.Location{Bucket: bucket, Key: folderOf(sidecar) + name}
+}
+
+// folderOf is the part of a key up to its last slash, with it.
+func folderOf(key string) string { return key[:strings.LastIndexByte(key, '/')+1] }
+
+// with is s with what somebody chose himself.
+func (s Settings) with(o event.Options) Settings {
+	s.Style, s.Preset = cmp.Or(o.Style, s.Style), cmp.Or(o.Preset, s.Preset)
+	override(&s.Blocks, o.Blocks)
+	override(&s.Margin, o.Margin)
+	override(&s.CRF, o.CRF)
+	return s
 }
 
 func override[T any](to *T, by *T) {

@@ -21,17 +21,22 @@ func versioned() *s3types.VersioningConfiguration {
 // TestResultForm: the names of a result's fields are a promise.
 func TestResultForm(t *testing.T) {
 	t.Parallel()
+	percent := 42
 	r := Result{
-		Version: 1, ID: "id", Kind: "mosaic", Status: StatusFailed, Source: "s3://a/b", SourceVersionID: "v",
-		Outputs:   []Output{{URI: "s3://c/d", MediaType: "video/mp4", Bytes: 1, DurationSeconds: 2.5, Width: 3, Height: 4}},
+		Version: 1, ID: "id-1", Job: "id", Kind: "mosaic", Status: StatusFailed, Step: 1, Steps: 2, Route: "route", Source: "s3://a/b", SourceVersionID: "v",
+		Outputs:        []Output{{URI: "s3://c/d", Kind: "file", Group: "group", MediaType: "video/mp4", Bytes: 1, DurationSeconds: 2.5, Width: 3, Height: 4, AverageBitrate: 5, Quality: 6.5}},
+		OmittedOutputs: 1, Full: "s3://e/f",
 		Error:     &ResultError{Code: "code", Message: "message"},
-		StartedAt: time.Unix(1, 0).UTC(), FinishedAt: time.Unix(2, 0).UTC(),
+		StartedAt: time.Unix(1, 0).UTC(), FinishedAt: time.Unix(2, 0).UTC(), Percent: &percent,
 		Stats: &Stats{
 			Frames: 1, FramesCovered: 2, Faces: 3, DecodeErrors: 4, DroppedStreams: []string{"x"}, SourceBytes: 5,
 			DownloadSeconds: 6, DetectSeconds: 7, EncodeSeconds: 8, UploadSeconds: 9,
 		},
+		Probe: &ffmpeg.Media{Format: "mov", Duration: 1, Codec: "h264", Pixels: "yuv420p", Width: 2, Height: 3, Rotation: 90, FrameRate: 25, Streams: 4},
+		Cloud: []CloudResult{{Settings: "hls", JobID: "1-a", Attempts: 2, Status: "ERROR", Warnings: []CloudWarning{{Code: 1, Count: 2}}, Error: &ResultError{Code: "c", Message: "m"}}},
+		Extra: map[string]json.RawMessage{"title": json.RawMessage(`"Spring"`)},
 	}
-	for _, v := range []any{r, *r.Stats, r.Outputs[0], *r.Error} {
+	for _, v := range []any{r, *r.Stats, *r.Error, *r.Probe, r.Cloud[0]} {
 		for i := range reflect.ValueOf(v).NumField() {
 			if reflect.ValueOf(v).Field(i).IsZero() {
 				t.Errorf("%T.%s is not set here", v, reflect.TypeOf(v).Field(i).Name)
@@ -121,6 +126,14 @@ func TestConfigValidate(t *testing.T) {
 		"max source bytes: must":    func(c *Config) { c.MaxSourceBytes = -1 },
 		"max attempts: must":        func(c *Config) { c.MaxAttempts = -1 },
 		"style: must":               func(c *Config) { c.Settings.Style = "" },
+		"lease: must":               func(c *Config) { c.Lease = time.Millisecond },
+		"reconcile after: must":     func(c *Config) { c.ReconcileAfter = -1 },
+		"state prefix: must end":    func(c *Config) { c.StatePrefix = "state" },
+		"transcode prefix: must":    func(c *Config) { c.TranscodePrefix = "encoded" },
+		"mediaconvert role: must":   func(c *Config) { c.Cloud.Role = "admin" },
+		"mediaconvert priority: ":   func(c *Config) { c.Cloud.Priority = 51 },
+		"mediaconvert acceleration": func(c *Config) { c.Cloud.Acceleration = "FASTER" },
+		"mediaconvert status inter": func(c *Config) { c.Cloud.StatusInterval = "SECONDS_1" },
 	} {
 		c := good
 		change(&c)

@@ -24,34 +24,40 @@ func (e idleError) Error() string { return string(e) }
 // at most 1,000 faces a page.
 const maxPageBytes = 64 << 20
 
-// mosaic does a job of that kind and fills in the result.
-func (h *Handler) mosaic(ctx context.Context, log *zap.Logger, job Job, r *Result) (err error) {
-	extension := strings.ToLower(path.Ext(job.Destination.Key))
+// local does a step on this machine, and fills in its result.
+func (h *Handler) local(ctx context.Context, log *zap.Logger, c *Claim, n int, r *Result) (err error) {
+	step, input := c.Job.Steps[n], c.input(n)
+	extension := strings.ToLower(path.Ext(step.Destination.Key))
 	mediaType, ok := mediaTypes[extension]
 	if !ok {
-		return failf(CodeInvalidRequest, "destination %s: its extension says the container and must be .mp4, .m4v, .mov, .mkv or .ts", job.Destination)
+		return failf(CodeInvalidRequest, "destination %s: its extension says the container and must be .mp4, .m4v, .mov, .mkv or .ts", step.Destination)
 	}
-	if job.Destination.Bucket == job.Source.Bucket && job.Destination.Key == job.Source.Key {
-		return failf(CodeInvalidRequest, "destination %s is the source, which is never overwritten", job.Destination)
+	if at := step.Destination; at.Bucket == c.Job.Source.Bucket && at.Key == c.Job.Source.Key {
+		return failf(CodeInvalidRequest, "destination %s is the source, which is never overwritten", at)
 	}
-	source, err := h.store.head(ctx, job.Source, job.ETag)
+	etag := ""
+	if n == 0 {
+		etag = c.Job.ETag
+	}
+	source, err := h.store.head(ctx, input, etag)
 	if err != nil {
 		return err
 	}
+	upload := n == 0 && !c.Job.Asked
 	switch {
-	case source.job != "" && !job.Asked:
+	case source.job != "" && upload:
 		return idleError("mosaicd wrote it")
-	case source.bytes == 0 && !job.Asked:
+	case source.bytes == 0 && upload:
 		return idleError("it is empty")
 	case source.bytes > h.cfg.MaxSourceBytes:
 		return failf(CodeSourceTooLarge, "source has %d bytes, the limit is %d", source.bytes, h.cfg.MaxSourceBytes)
 	}
-	cover := Cover{Settings: job.Settings, Detector: h.cfg.Detector}
-	if cover.Detections, err = h.detections(ctx, job.Detections); err != nil {
+	cover := Cover{Settings: step.Settings, Detector: h.cfg.Detector}
+	if cover.Detections, err = h.detections(ctx, step.Detections); err != nil {
 		return err
 	}
 
-	folder, err := newFolder(h.cfg.Scratch, job.ID)
+	folder, err := newFolder(h.cfg.Scratch, c.Job.ID)
 	if err != nil {
 		return err
 	}
@@ -67,7 +73,12 @@ func (h *Handler) mosaic(ctx context.Context, log *zap.Logger, job Job, r *Resul
 	}
 	stats.DownloadSeconds = seconds(time.Since(started))
 
-	done, err := cover.Run(ctx, h.engine, newReporter(log).step)
+	var done Covered
+	if step.Kind == KindRemux {
+		done, err = remux(ctx, h.engine, cover.Source, cover.Output, newReporter(log).step)
+	} else {
+		done, err = cover.Run(ctx, h.engine, newReporter(log).step)
+	}
 	if err != nil {
 		return err
 	}
@@ -76,14 +87,15 @@ func (h *Handler) mosaic(ctx context.Context, log *zap.Logger, job Job, r *Resul
 	stats.DetectSeconds, stats.EncodeSeconds = seconds(done.Detecting), seconds(done.Working)
 
 	started = time.Now()
-	bytes, err := h.store.upload(ctx, cover.Output, job.Destination, job.ID, mediaType)
+	bytes, err := h.store.upload(ctx, cover.Output, step.Destination, c.Job.ID, mediaType)
 	if err != nil {
 		return err
 	}
 	stats.UploadSeconds = seconds(time.Since(started))
 	r.Stats = stats
 	r.Outputs = []Output{{
-		URI:             job.Destination.String(),
+		URI:             step.Destination.String(),
+		Kind:            "file",
 		MediaType:       mediaType,
 		Bytes:           bytes,
 		DurationSeconds: seconds(time.Duration(done.Output.Duration * float64(time.Second))),
@@ -121,12 +133,12 @@ type reporter struct {
 	log     *zap.Logger
 	logged  time.Time
 	frames  int64 // when it was logged
-	current Step
+	current Phase
 }
 
 func newReporter(log *zap.Logger) *reporter { return &reporter{log: log, logged: time.Now()} }
 
-func (r *reporter) step(s Step, p ffmpeg.Progress) {
+func (r *reporter) step(s Phase, p ffmpeg.Progress) {
 	since := time.Since(r.logged)
 	if since < progressEvery {
 		return
@@ -135,7 +147,7 @@ func (r *reporter) step(s Step, p ffmpeg.Progress) {
 		r.current, r.frames = s, 0
 	}
 	fields := []zap.Field{
-		zap.String("step", string(s)), zap.Int64("frames", p.Frames),
+		zap.String("phase", string(s)), zap.Int64("frames", p.Frames),
 		zap.Float64("position_seconds", p.Position),
 		zap.Float64("frames_per_second", float64(p.Frames-r.frames)/since.Seconds()),
 	}

@@ -3,22 +3,35 @@ package jobs
 // Events that this package logs: the message of each line.
 const (
 	eventObjectIgnored   = "object_ignored"   // an event that asks for nothing
+	eventEventIgnored    = "event_ignored"    // one that is about no object
 	eventJobStarted      = "job_started"      //
 	eventJobProgress     = "job_progress"     // of a long job, at most every progressEvery
 	eventJobSucceeded    = "job_succeeded"    //
 	eventJobFailed       = "job_failed"       // for good: published as failed
 	eventJobInterrupted  = "job_interrupted"  // the message comes again
+	eventJobBusy         = "job_busy"         // another worker has it: the message comes again
 	eventJobRepeated     = "job_repeated"     // it had ended before
 	eventEngineCrashed   = "engine_crashed"   //
 	eventResultPublished = "result_published" //
-	eventLedgerFailed    = "ledger_failed"    // a result may be published once more
+	eventClaimFailed     = "claim_failed"     // the record of a job could not be written
+	eventJobCancelled    = "job_cancelled"    //
+	eventJobDispatched   = "job_dispatched"   // MediaConvert has it
+	eventCloudProgress   = "cloud_progress"   // MediaConvert says how far it is
+	eventCloudWarning    = "cloud_warning"    //
+	eventCloudEnded      = "cloud_ended"      // MediaConvert says what came of a job
+	eventCloudIgnored    = "cloud_ignored"    // MediaConvert says it of a job that isn't ours, or again
+	eventCloudAsked      = "cloud_asked"      // MediaConvert was silent for too long about a job
+	eventReconcileFailed = "reconcile_failed" //
+	eventSourceDisposed  = "source_disposed"  // tagged, moved or deleted, as the route says
+	eventSourceKept      = "source_kept"      // though the route says otherwise
 	eventScratchSwept    = "scratch_swept"    // at the start: a worker was killed here
 )
 
 // Keys of fields that several events have.
 const (
-	keyJob     = "job_id"
-	keyMessage = "message_id"
-	keyKind    = "kind"
-	keySource  = "source"
+	keyJob      = "job_id"
+	keyMessage  = "message_id"
+	keyKind     = "kind"
+	keySource   = "source"
+	keyCloudJob = "mediaconvert_job_id"
 )

@@ -8,11 +8,15 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/mediaconvert"
+	mctypes "github.com/aws/aws-sdk-go-v2/service/mediaconvert/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -23,6 +27,7 @@ import (
 
 	"github.com/mosaicd/mosaicd/ffmpeg"
 	"github.com/mosaicd/mosaicd/internal/awslocal"
+	"github.com/mosaicd/mosaicd/jobs/routes"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -50,6 +55,9 @@ func (e *fakeEngine) Run(ctx context.Context, s ffmpeg.Spec, progress func(ffmpe
 		return e.do(ctx, s)
 	}
 	r := ffmpeg.Report{Frames: 50, FramesCovered: 20, Output: ffmpeg.Media{Duration: 2, Width: 640, Height: 360}}
+	if s.Op == ffmpeg.OpProbe {
+		return ffmpeg.Report{Source: ffmpeg.Media{Width: 720, Height: 1280}}, nil
+	}
 	if s.Op == ffmpeg.OpDetect {
 		r.Detections = json.RawMessage(`{"JobStatus":"SUCCEEDED","Faces":[{"Timestamp":0,"Face":{"BoundingBox":{"Left":0.1,"Top":0.1,"Width":0.2,"Height":0.2}}}]}`)
 		return r, nil
@@ -103,9 +111,15 @@ type bench struct {
 	h       *Handler
 	engine  *fakeEngine
 	sns     *refusingSNS
+	server  *awslocal.Server
 	s3      *s3.Client
+	s3calls *failingS3 // what the handler calls
 	sqs     *sqs.Client
+	cloud   *mediaconvert.Client
+	config  Config
+	clients Clients
 	inbox   string
+	events  string // queue of MediaConvert's events
 	scratch string
 	logs    *observer.ObservedLogs
 }
@@ -122,18 +136,22 @@ func newBench(t *testing.T, change ...func(*Config)) *bench {
 	topics := sns.NewFromConfig(cfg)
 	b := &bench{
 		t: t, engine: &fakeEngine{}, sns: &refusingSNS{SNS: topics},
-		s3: s3.NewFromConfig(cfg), sqs: sqs.NewFromConfig(cfg), scratch: t.TempDir(),
+		server: server, s3: s3.NewFromConfig(cfg), sqs: sqs.NewFromConfig(cfg), cloud: mediaconvert.NewFromConfig(cfg), scratch: t.TempDir(),
 	}
+	b.s3calls = &failingS3{S3: b.s3}
 	for _, name := range []string{uploads, results} {
 		if _, err := b.s3.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &name}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	queue, err := b.sqs.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String("inbox")})
-	if err != nil {
-		t.Fatal(err)
+	for name, url := range map[string]*string{"inbox": &b.inbox, "events": &b.events} {
+		queue, err := b.sqs.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: &name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		*url = *queue.QueueUrl
 	}
-	b.inbox = *queue.QueueUrl
+	server.NotifyJobs(b.events)
 	topic, err := topics.CreateTopic(ctx, &sns.CreateTopicInput{Name: aws.String("results")})
 	if err != nil {
 		t.Fatal(err)
@@ -147,17 +165,115 @@ func newBench(t *testing.T, change ...func(*Config)) *bench {
 	}
 	c := Config{
 		OutputBucket: results, OutputPrefix: "mosaic/", TopicARN: *topic.TopicArn, Scratch: b.scratch,
-		Detector: DetectorBuiltin, Settings: DefaultSettings(),
+		Detector: DetectorBuiltin, Settings: DefaultSettings(), Cloud: CloudConfig{Role: "arn:aws:iam::000000000000:role/mediaconvert"},
 	}
 	for _, f := range change {
 		f(&c)
 	}
 	core, logs := observer.New(zap.DebugLevel)
 	b.logs = logs
-	if b.h, err = NewHandler(b.s3, b.sns, b.engine, zap.New(core), c); err != nil {
+	b.config, b.clients = c, Clients{S3: b.s3calls, SNS: b.sns, MediaConvert: b.cloud}
+	if b.h, err = NewHandler(b.clients, b.engine, zap.New(core), c); err != nil {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// A failingS3 refuses writes of claims as long as it is told to.
+type failingS3 struct {
+	S3
+	refuse atomic.Bool
+}
+
+func (f *failingS3) PutObject(ctx context.Context, in *s3.PutObjectInput, o ...func(*s3.Options)) (*s3.PutObjectOutput, error) {
+	if f.refuse.Load() && strings.Contains(*in.Key, "claims/") {
+		return nil, errors.New("no answer from S3")
+	}
+	return f.S3.PutObject(ctx, in, o...)
+}
+
+// routed sets the routes of a bench.
+func routed(yaml string) func(*Config) {
+	return func(c *Config) {
+		r, err := routes.Parse("test", []byte("version: 1\nroutes:\n"+yaml))
+		if err != nil {
+			panic(err)
+		}
+		c.Routes = r
+	}
+}
+
+// pump hands MediaConvert's events to the handler until done.
+func (b *bench) pump(done func() bool) {
+	b.t.Helper()
+	ctx := context.Background()
+	for deadline := time.Now().Add(time.Minute); !done(); {
+		if time.Now().After(deadline) {
+			b.t.Fatalf("waited in vain; the log says %v", b.logs.All())
+		}
+		out, err := b.sqs.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &b.events, MaxNumberOfMessages: 10, WaitTimeSeconds: 1, VisibilityTimeout: 1})
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		for _, m := range out.Messages {
+			if err := b.h.Handle(ctx, m); err != nil {
+				continue // it comes again
+			}
+			if _, err := b.sqs.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &b.events, ReceiptHandle: m.ReceiptHandle}); err != nil {
+				b.t.Fatal(err)
+			}
+		}
+	}
+}
+
+// results waits for that many results.
+func (b *bench) results(n int) []Result {
+	b.t.Helper()
+	var all []Result
+	b.pump(func() bool { all = append(all, b.published()...); return len(all) >= n })
+	if all = append(all, b.published()...); len(all) != n {
+		b.t.Fatalf("%d results: %+v", len(all), all)
+	}
+	return all
+}
+
+// claim reads the record of a job.
+func (b *bench) claim(id string) *Claim {
+	b.t.Helper()
+	c, err := b.h.claims.Read(context.Background(), id)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return c
+}
+
+// cloudJobs are all jobs of MediaConvert.
+func (b *bench) cloudJobs() []mctypes.Job {
+	b.t.Helper()
+	var all []mctypes.Job
+	pages := mediaconvert.NewListJobsPaginator(b.cloud, &mediaconvert.ListJobsInput{})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(context.Background())
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		all = append(all, page.Jobs...)
+	}
+	return all
+}
+
+// keys are those of a bucket below a prefix.
+func (b *bench) keys(bucket, prefix string) []string {
+	b.t.Helper()
+	out, err := b.s3.ListObjectsV2(context.Background(), &s3.ListObjectsV2Input{Bucket: &bucket, Prefix: &prefix})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	var keys []string
+	for _, o := range out.Contents {
+		keys = append(keys, *o.Key)
+	}
+	return keys
 }
 
 // put uploads an object and returns its ETag, without quotes as events have it.
@@ -218,7 +334,7 @@ func (b *bench) published() []Result {
 			if err := json.Unmarshal([]byte(*m.Body), &r); err != nil {
 				b.t.Fatal(err)
 			}
-			for name, want := range map[string]string{"kind": r.Kind, "status": string(r.Status)} {
+			for name, want := range map[string]string{"kind": r.Kind, "status": string(r.Status), "last": strconv.FormatBool(r.last())} {
 				if got := aws.ToString(m.MessageAttributes[name].StringValue); got != want {
 					b.t.Errorf("attribute %s is %q, want %q", name, got, want)
 				}

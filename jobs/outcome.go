@@ -10,13 +10,20 @@ import (
 // Codes of a failed result that are not the engine's own (those are
 // ffmpeg.Code values). They are stable: subscribers filter by them.
 const (
-	CodeSourceGone        = "source_gone"        // the object, its version or its bucket isn't there
-	CodeSourceChanged     = "source_changed"     // the object was overwritten after the event
-	CodeSourceArchived    = "source_archived"    // the object must be restored from Glacier first
-	CodeSourceTooLarge    = "source_too_large"   // larger than the worker's limit
-	CodeInvalidRequest    = "invalid_request"    // an operator's message asks for what can't be
-	CodeInvalidDetections = "invalid_detections" // the pages of detections are incomplete or make no sense
-	CodeEngineCrashed     = "engine_crashed"     // the engine died on this file, several times
+	CodeSourceGone        = "source_gone"          // the object, its version or its bucket isn't there
+	CodeSourceChanged     = "source_changed"       // the object was overwritten after the event
+	CodeSourceArchived    = "source_archived"      // the object must be restored from Glacier first
+	CodeSourceTooLarge    = "source_too_large"     // larger than the worker's limit
+	CodeInvalidRequest    = "invalid_request"      // an operator's message asks for what can't be
+	CodeInvalidDetections = "invalid_detections"   // the pages of detections are incomplete or make no sense
+	CodeEngineCrashed     = "engine_crashed"       // the engine died on this file, several times
+	CodeInvalidSidecar    = "invalid_sidecar"      // a clip.json can't be read
+	CodeInvalidRoute      = "invalid_route"        // what a route makes of this object's key can't be
+	CodeInvalidSettings   = "invalid_settings"     // a MediaConvert job file or template can't be used
+	CodeRefused           = "mediaconvert_refused" // MediaConvert did not take the job
+	CodeMediaConvert      = "mediaconvert_"        // and the code with which MediaConvert gave up
+	CodeCancelled         = "cancelled"            // somebody did
+	CodeIgnored           = "ignored"              // there was nothing to do
 )
 
 // A Failure ends a job for good: it is published as a failed result and not
@@ -43,19 +50,19 @@ func (r *Rejection) Unwrap() error { return r.Err }
 // Reject is how package worker recognises a Rejection; it returns the reason.
 func (r *Rejection) Reject() string { return r.Err.Error() }
 
-// asFailure decides which of the engine's errors are the file's fault, or have
-// come too often. It returns nil where another try may help.
-func asFailure(err error, attempt, limit int) *Failure {
+// asFailure decides which errors are final: those that say so, and those of the
+// engine that are the file's fault or have come too often. It returns nil where another try may help.
+func asFailure(err error, failures, limit int) *Failure {
 	var f *Failure
 	if errors.As(err, &f) {
 		return f
 	}
 	var said *ffmpeg.Error
-	if errors.As(err, &said) && (said.InFile() || attempt >= limit) {
+	if errors.As(err, &said) && (said.InFile() || failures >= limit) {
 		return &Failure{Code: string(said.Code), Err: err}
 	}
-	if errors.As(err, new(*ffmpeg.CrashError)) && attempt >= limit {
-		return &Failure{Code: CodeEngineCrashed, Err: fmt.Errorf("%w (in %d attempts)", err, attempt)}
+	if errors.As(err, new(*ffmpeg.CrashError)) && failures >= limit {
+		return &Failure{Code: CodeEngineCrashed, Err: fmt.Errorf("%w (in %d attempts)", err, failures)}
 	}
 	return nil
 }

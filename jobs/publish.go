@@ -4,10 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sns/types"
+
+	"github.com/mosaicd/mosaicd/jobs/event"
 )
 
 // SNS is what a publisher calls. *sns.Client is one.
@@ -16,15 +19,21 @@ type SNS interface {
 }
 
 // A publisher tells the topic's subscribers what came of jobs. The attributes
-// kind and status are there for subscription filters.
+// kind, status and last are there for subscription filters.
 // https://docs.aws.amazon.com/sns/latest/dg/sns-subscription-filter-policies.html
 type publisher struct {
 	sns   SNS
 	topic string
+	full  func(job string) event.Location // where the whole result is
 }
 
+// maxPublished is how large a result may be, in bytes: SNS takes 256 KiB with the
+// attributes.
+// https://docs.aws.amazon.com/sns/latest/dg/sns-limits.html
+const maxPublished = 250_000
+
 func (p *publisher) publish(ctx context.Context, r Result) error {
-	body, err := json.Marshal(r)
+	body, err := p.encode(r)
 	if err != nil {
 		return fmt.Errorf("publish result: %w", err)
 	}
@@ -37,10 +46,29 @@ func (p *publisher) publish(ctx context.Context, r Result) error {
 		MessageAttributes: map[string]types.MessageAttributeValue{
 			"kind":   attribute(r.Kind),
 			"status": attribute(string(r.Status)),
+			"last":   attribute(strconv.FormatBool(r.last())),
 		},
 	})
 	if err != nil {
 		return fmt.Errorf("publish result to %s: %w", p.topic, err)
 	}
 	return nil
+}
+
+// encode leaves out the outputs for which there is no room, the last ones first.
+func (p *publisher) encode(r Result) ([]byte, error) {
+	all := len(r.Outputs)
+	for {
+		body, err := json.Marshal(r)
+		if err != nil || len(body) <= maxPublished || len(r.Outputs) == 0 {
+			return body, err
+		}
+		r.Outputs = r.Outputs[:len(r.Outputs)/2]
+		r.OmittedOutputs, r.Full = all-len(r.Outputs), p.full(r.Job).String()
+	}
+}
+
+// last reports whether nothing more comes of the job.
+func (r Result) last() bool {
+	return r.Status != StatusProgressing && (r.Step >= r.Steps || r.Status != StatusSucceeded)
 }

@@ -1,43 +1,76 @@
 package jobs
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/mosaicd/mosaicd/ffmpeg"
+	"github.com/mosaicd/mosaicd/jobs/transcode"
+)
 
 // ResultVersion is the version of Result's JSON form. Fields may be added within
 // a version.
 const ResultVersion = 1
 
-// A Status is how a job ended.
+// A Status is how a step ended.
 type Status string
 
 const (
-	StatusSucceeded Status = "succeeded"
-	StatusFailed    Status = "failed"
+	StatusSucceeded   Status = "succeeded"
+	StatusFailed      Status = "failed"
+	StatusCancelled   Status = "cancelled"
+	StatusIgnored     Status = "ignored"     // where the route asks for that
+	StatusProgressing Status = "progressing" // not an end: where the route asks for that
 )
 
-// A Result is what is published of a job. A job may be published more than once,
-// always with the same ID and content.
+// A Result is what is published of one step of a job. It may be published more
+// than once, always with the same ID and content.
 type Result struct {
-	Version         int          `json:"version"`
-	ID              string       `json:"id"`
-	Kind            string       `json:"kind"`
-	Status          Status       `json:"status"`
-	Source          string       `json:"source"` // s3:// URI
-	SourceVersionID string       `json:"sourceVersionId,omitempty"`
-	Outputs         []Output     `json:"outputs"`
-	Error           *ResultError `json:"error,omitempty"`
-	StartedAt       time.Time    `json:"startedAt"`
-	FinishedAt      time.Time    `json:"finishedAt"`
-	Stats           *Stats       `json:"stats,omitempty"`
+	Version         int           `json:"version"`
+	ID              string        `json:"id"`
+	Job             string        `json:"job"`
+	Kind            string        `json:"kind"`
+	Status          Status        `json:"status"`
+	Step            int           `json:"step"`  // from 1
+	Steps           int           `json:"steps"` // of the job
+	Route           string        `json:"route,omitempty"`
+	Source          string        `json:"source"` // s3:// URI
+	SourceVersionID string        `json:"sourceVersionId,omitempty"`
+	Outputs         []Output      `json:"outputs"`
+	OmittedOutputs  int           `json:"omittedOutputs,omitempty"` // that SNS has no room for
+	Full            string        `json:"full,omitempty"`           // s3:// URI of the claim, which holds them all
+	Error           *ResultError  `json:"error,omitempty"`
+	StartedAt       time.Time     `json:"startedAt"`
+	FinishedAt      time.Time     `json:"finishedAt"`
+	Percent         *int          `json:"percent,omitempty"` // of a progressing one
+	Stats           *Stats        `json:"stats,omitempty"`
+	Probe           *ffmpeg.Media `json:"probe,omitempty"` // what the source is, where that was looked at
+	Cloud           []CloudResult `json:"cloud,omitempty"` // MediaConvert's jobs
+	// Extra is what the clip.json said beyond what mosaicd reads.
+	Extra map[string]json.RawMessage `json:"extra,omitempty"`
 }
 
-// An Output is one object that a job wrote.
-type Output struct {
-	URI             string  `json:"uri"`
-	MediaType       string  `json:"mediaType"`
-	Bytes           int64   `json:"bytes"`
-	DurationSeconds float64 `json:"durationSeconds"`
-	Width           int     `json:"width"`  // as displayed
-	Height          int     `json:"height"` // as displayed
+// An Output is one thing that a job wrote and that is opened by itself.
+type Output = transcode.Output
+
+// A CloudResult is what came of one job file.
+type CloudResult struct {
+	Settings string         `json:"settings"` // name of the job file
+	JobID    string         `json:"jobId,omitempty"`
+	Attempts int            `json:"attempts"`
+	Status   string         `json:"status,omitempty"` // MediaConvert's
+	Warnings []CloudWarning `json:"warnings,omitempty"`
+	Error    *ResultError   `json:"error,omitempty"`
+}
+
+// newResult is the result of the nth step, from 0, as long as it goes well.
+func newResult(j Job, n int, kind string, at time.Time) Result {
+	return Result{
+		Version: ResultVersion, ID: j.resultID(n), Job: j.ID, Kind: kind, Status: StatusSucceeded,
+		Step: n + 1, Steps: len(j.Steps), Route: j.Route,
+		Source: j.Source.String(), SourceVersionID: j.Source.VersionID,
+		Outputs: []Output{}, StartedAt: at.UTC(), Extra: j.Extra,
+	}
 }
 
 // A ResultError says why a job failed.
@@ -60,9 +93,17 @@ type Stats struct {
 	UploadSeconds   float64  `json:"uploadSeconds"`
 }
 
-func (r *Result) fail(f *Failure) {
-	r.Status = StatusFailed
-	r.Outputs = []Output{}
+// first is the URI of the first output, if there is one.
+func (r Result) first() string {
+	if len(r.Outputs) == 0 {
+		return ""
+	}
+	return r.Outputs[0].URI
+}
+
+// end makes it the result of something that didn't succeed.
+func (r *Result) end(s Status, f *Failure) {
+	r.Status = s
 	r.Error = &ResultError{Code: f.Code, Message: f.Error()}
 	r.Stats = nil
 }

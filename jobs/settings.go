@@ -23,12 +23,12 @@ const (
 
 // Settings say how faces are covered and how the video is encoded.
 type Settings struct {
-	Style   string  // mosaic, blur or fill. Defaults to mosaic.
-	Blocks  int     // cells across the longer side of a box, 2 to 64. Defaults to 8.
-	Margin  float64 // how much a box grows on every side, as a fraction of its size, 0 to 2. Defaults to 0.15.
-	Preset  string  // x264's, ultrafast to placebo. Defaults to medium.
-	CRF     int     // x264's constant rate factor, 0 (best) to 51. Defaults to 20.
-	Threads int     // of the encoder and of the decoder; 0 is one for each core. Defaults to 0.
+	Style   string  `json:"style"`             // mosaic, blur or fill. Defaults to mosaic.
+	Blocks  int     `json:"blocks"`            // cells across the longer side of a box, 2 to 64. Defaults to 8.
+	Margin  float64 `json:"margin"`            // how much a box grows on every side, as a fraction of its size, 0 to 2. Defaults to 0.15.
+	Preset  string  `json:"preset"`            // x264's, ultrafast to placebo. Defaults to medium.
+	CRF     int     `json:"crf"`               // x264's constant rate factor, 0 (best) to 51. Defaults to 20.
+	Threads int     `json:"threads,omitempty"` // of the encoder and of the decoder; 0 is one for each core. Defaults to 0.
 }
 
 // DefaultSettings returns the Settings of somebody who asked for nothing.

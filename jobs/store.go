@@ -17,8 +17,14 @@ import (
 	"github.com/mosaicd/mosaicd/jobs/event"
 )
 
-// S3 is what a Store calls. *s3.Client is one.
-type S3 = transfermanager.S3APIClient
+// S3 is what a Handler calls. *s3.Client is one.
+type S3 interface {
+	transfermanager.S3APIClient
+	CopyObject(context.Context, *s3.CopyObjectInput, ...func(*s3.Options)) (*s3.CopyObjectOutput, error)
+	DeleteObject(context.Context, *s3.DeleteObjectInput, ...func(*s3.Options)) (*s3.DeleteObjectOutput, error)
+	GetObjectTagging(context.Context, *s3.GetObjectTaggingInput, ...func(*s3.Options)) (*s3.GetObjectTaggingOutput, error)
+	PutObjectTagging(context.Context, *s3.PutObjectTaggingInput, ...func(*s3.Options)) (*s3.PutObjectTaggingOutput, error)
+}
 
 // A store reads and writes whole objects.
 type store struct {
@@ -38,9 +44,10 @@ const jobMetadata = "mosaicd-job"
 // An object is what HEAD says of one.
 type object struct {
 	event.Location
-	etag  string
-	bytes int64
-	job   string // the id of the job that wrote it; empty for what others wrote
+	etag        string
+	bytes       int64
+	contentType string
+	job         string // the id of the job that wrote it; empty for what others wrote
 }
 
 // head looks an object up. ETag, if not empty, is the one that it must have.
@@ -56,7 +63,10 @@ func (s *store) head(ctx context.Context, at event.Location, etag string) (objec
 	if err != nil {
 		return object{}, sourceError(err, "look up %s: %w", at, err)
 	}
-	return object{Location: at, etag: aws.ToString(out.ETag), bytes: aws.ToInt64(out.ContentLength), job: out.Metadata[jobMetadata]}, nil
+	return object{
+		Location: at, etag: aws.ToString(out.ETag), bytes: aws.ToInt64(out.ContentLength),
+		contentType: aws.ToString(out.ContentType), job: out.Metadata[jobMetadata],
+	}, nil
 }
 
 // download copies what head found to a new file.
@@ -95,9 +105,33 @@ func (s *store) read(ctx context.Context, at event.Location, limit int64) ([]byt
 		return nil, fmt.Errorf("read %s: %w", at, err)
 	}
 	if int64(len(body)) > limit {
-		return nil, failf(CodeInvalidDetections, "read %s: larger than %d bytes", at, limit)
+		return nil, failf(CodeInvalidRequest, "read %s: larger than %d bytes", at, limit)
 	}
 	return body, nil
+}
+
+// maxListed is how many objects below one prefix are looked at.
+const maxListed = 50_000
+
+// list adds the size of each object below a prefix, by its URI. Where listing
+// isn't allowed nothing is added.
+func (s *store) list(ctx context.Context, at event.Location, to map[string]int64) error {
+	pages := s3.NewListObjectsV2Paginator(s.s3, &s3.ListObjectsV2Input{Bucket: &at.Bucket, Prefix: &at.Key})
+	for n := 0; pages.HasMorePages() && n < maxListed; {
+		page, err := pages.NextPage(ctx)
+		switch httpStatus(err) {
+		case http.StatusForbidden, http.StatusNotFound:
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("list %s: %w", at, err)
+		}
+		for _, o := range page.Contents {
+			to[event.Location{Bucket: at.Bucket, Key: aws.ToString(o.Key)}.String()] = aws.ToInt64(o.Size)
+		}
+		n += len(page.Contents)
+	}
+	return nil
 }
 
 // upload writes a file as an object that says which job made it, and returns its

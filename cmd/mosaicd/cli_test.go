@@ -31,6 +31,9 @@ func TestRunNamesWhatIsMissing(t *testing.T) {
 		{"style", append(complete, "MOSAICD_STYLE=smear"), nil, []string{"--style", "MOSAICD_STYLE", "smear"}},
 		{"crf", append(complete, "MOSAICD_CRF=99"), nil, []string{"--crf", "MOSAICD_CRF", "99"}},
 		{"scratch", append(complete, "MOSAICD_SCRATCH=/dev/null/x"), nil, []string{"--scratch", "MOSAICD_SCRATCH"}},
+		{"routes", append(complete, "MOSAICD_ROUTES={version: 1, routes: [{name: a, steps: [blur]}]}"), nil, []string{"--routes", "MOSAICD_ROUTES", "blur", "mosaic, transcode"}},
+		{"routes' file", complete, []string{"--routes", "/nowhere.yaml"}, []string{"--routes", "MOSAICD_ROUTES", "/nowhere.yaml"}},
+		{"role", complete, []string{"--mediaconvert-role", "admin"}, []string{"--mediaconvert-role", "MOSAICD_MEDIACONVERT_ROLE", "admin"}},
 		{"address", complete, []string{"--http-addr", "256.0.0.1:80"}, []string{"--http-addr", "MOSAICD_HTTP_ADDR"}},
 	} {
 		t.Run(ca.name, func(t *testing.T) {
@@ -55,7 +58,8 @@ func TestHelpListsEverySetting(t *testing.T) {
 	if code != exitDone {
 		t.Fatalf("exit code %d", code)
 	}
-	for _, want := range []string{"QUEUE_URL", "DEAD_LETTER_URL", "TOPIC_ARN", "OUTPUT_BUCKET", "OUTPUT_PREFIX", "LEDGER_PREFIX", "SCRATCH",
+	for _, want := range []string{"QUEUE_URL", "DEAD_LETTER_URL", "TOPIC_ARN", "OUTPUT_BUCKET", "OUTPUT_PREFIX", "TRANSCODE_PREFIX", "REMUX_PREFIX", "STATE_PREFIX", "SCRATCH", "ROUTES",
+		"MEDIACONVERT_ROLE", "MEDIACONVERT_QUEUE", "MEDIACONVERT_PRIORITY", "MEDIACONVERT_ACCELERATION", "MEDIACONVERT_STATUS_INTERVAL", "MEDIACONVERT_APPLICATION", "RECONCILE_AFTER",
 		"DETECTOR", "STYLE", "BLOCKS", "MARGIN", "PRESET", "CRF", "THREADS", "CONCURRENCY", "MAX_SOURCE_BYTES", "MAX_ATTEMPTS",
 		"VISIBILITY", "DRAIN", "HTTP_ADDR", "LOG_LEVEL"} {
 		if !strings.Contains(help, "$MOSAICD_"+want) {
@@ -67,7 +71,7 @@ func TestHelpListsEverySetting(t *testing.T) {
 		}
 	}
 	_, help, _ = call(t, nil, "--help")
-	for _, want := range []string{"run", "mosaic", "send", "demo", "version"} {
+	for _, want := range []string{"run", "mosaic", "send", "check", "status", "cancel", "demo", "version"} {
 		if !strings.Contains(help, "\n  "+want) {
 			t.Errorf("%s is not in the help", want)
 		}
@@ -92,7 +96,8 @@ func TestDemo(t *testing.T) {
 	if code != exitDone {
 		t.Fatalf("exit code %d\n%s\n%s", code, out, stderr)
 	}
-	for _, want := range []string{"queue http://127.0.0.1:", "topic arn:aws:sns:", "s3://uploads/", `"status": "succeeded"`, `"faces": 3`} {
+	for _, want := range []string{"queue http://127.0.0.1:", "topic arn:aws:sns:", "s3://uploads/", `"status": "succeeded"`, `"faces": 3`,
+		"result 1 of 2, the mosaic", "result 2 of 2, the transcode", "s3://results/source/hls/source_high.m3u8", "placeholders", "step 2/2 transcode: succeeded, published"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not in\n%s", want, out)
 		}
@@ -127,6 +132,10 @@ func TestSendRefuses(t *testing.T) {
 		{"no URI", queue, "", []string{"send", "mosaic", "a.mp4", "s3://out/a.mp4"}, "SRC: "},
 		{"blocks", queue, "", []string{"send", "mosaic", "s3://in/a.mp4", "s3://out/a.mp4", "--blocks", "1"}, "blocks: must be 2 to 64"},
 		{"unknown field", queue, `{"version":1,"kind":"mosaic","source":"s3://in/a.mp4","destination":"s3://out/a.mp4","colour":"red"}`, []string{"send", "--file", "-"}, "colour"},
+		{"no timecode", queue, "", []string{"send", "transcode", "s3://in/a.mp4", "--start", "10s"}, "start"},
+		{"end before start", queue, "", []string{"send", "transcode", "s3://in/a.mp4", "--start", "00:00:10:00", "--end", "00:00:09:00"}, "end"},
+		{"no folder", queue, "", []string{"send", "transcode", "s3://in/a.mp4", "--destination", "s3://out/a"}, "--destination"},
+		{"no job file", queue, "", []string{"send", "transcode", "s3://in/a.mp4", "--settings", "/nowhere.json"}, "--settings"},
 		{"no JSON", queue, "hello", []string{"send", "--file", "-"}, "not JSON"},
 	} {
 		t.Run(ca.name, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/mediaconvert"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -31,13 +32,16 @@ type daemonConfig struct {
 // A daemon is the parts joined: a worker, the handler of its messages, and the
 // health endpoints.
 type daemon struct {
-	worker *worker.Worker
-	log    *zap.Logger
-	cfg    daemonConfig
+	worker  *worker.Worker
+	handler *jobs.Handler
+	log     *zap.Logger
+	cfg     daemonConfig
 }
 
 func newDaemon(cfg aws.Config, engine jobs.Engine, log *zap.Logger, c daemonConfig) (*daemon, error) {
-	handler, err := jobs.NewHandler(s3.NewFromConfig(cfg), sns.NewFromConfig(cfg), engine, log, c.jobs)
+	handler, err := jobs.NewHandler(jobs.Clients{
+		S3: s3.NewFromConfig(cfg), SNS: sns.NewFromConfig(cfg), MediaConvert: mediaconvert.NewFromConfig(cfg),
+	}, engine, log, c.jobs)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +49,7 @@ func newDaemon(cfg aws.Config, engine jobs.Engine, log *zap.Logger, c daemonConf
 	if err != nil {
 		return nil, err
 	}
-	return &daemon{worker: w, log: log, cfg: c}, nil
+	return &daemon{worker: w, handler: handler, log: log, cfg: c}, nil
 }
 
 // run works the queue until ctx ends and what is running is done or given back.
@@ -56,9 +60,8 @@ func (d *daemon) run(ctx context.Context) error {
 		zap.Int("concurrency", d.worker.Status().Slots), zap.String("version", version))
 	defer d.log.Info("daemon_stopped")
 	if d.cfg.httpAddr == "" {
-		return d.worker.Run(ctx)
+		return d.work(ctx)
 	}
-
 	listener, err := net.Listen("tcp", d.cfg.httpAddr)
 	if err != nil {
 		return usagef("--http-addr: %w", err)
@@ -68,7 +71,7 @@ func (d *daemon) run(ctx context.Context) error {
 	g.Go(func() error {
 		// It answers while the worker drains: whoever finds us unhealthy kills us.
 		defer server.Close()
-		return d.worker.Run(ctx)
+		return d.work(ctx)
 	})
 	g.Go(func() error {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -76,5 +79,13 @@ func (d *daemon) run(ctx context.Context) error {
 		}
 		return nil
 	})
+	return g.Wait()
+}
+
+// work runs the worker and, as long as it takes messages, the reconciler.
+func (d *daemon) work(ctx context.Context) error {
+	var g errgroup.Group
+	g.Go(func() error { d.handler.Reconcile(ctx); return nil })
+	g.Go(func() error { return d.worker.Run(ctx) })
 	return g.Wait()
 }

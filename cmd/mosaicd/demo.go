@@ -15,6 +15,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
+	"github.com/aws/aws-sdk-go-v2/service/mediaconvert"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -27,18 +28,19 @@ import (
 	"github.com/mosaicd/mosaicd/internal/sample"
 	"github.com/mosaicd/mosaicd/internal/sheet"
 	"github.com/mosaicd/mosaicd/jobs"
+	"github.com/mosaicd/mosaicd/jobs/routes"
 	"github.com/mosaicd/mosaicd/worker"
 )
 
 type demoCommand struct {
 	Dir   string `help:"Folder for what the demo makes." default:"mosaicd-demo" placeholder:"DIR"`
 	Serve bool   `help:"Keep running, for you to upload and to send messages."`
-	Addr  string `help:"Loopback address of SQS, SNS and S3; port 0 is a free one." default:"127.0.0.1:0"`
+	Addr  string `help:"Loopback address of the AWS services; port 0 is a free one." default:"127.0.0.1:0"`
 }
 
 // Help is what --help says beyond the flags.
 func (demoCommand) Help() string {
-	return `Starts SQS, SNS and S3 on loopback and the daemon's own worker against them, makes a video, uploads it, and waits for the result. Needs no account, no network and no configuration.`
+	return `Starts SQS, SNS, S3 and MediaConvert on loopback and the daemon's own worker against them, makes a video, uploads it, and waits for both results: the faces covered, and then the renditions for streaming. MediaConvert transcodes nothing here; its files are placeholders. Needs no account, no network and no configuration.`
 }
 
 // Names of what the demo makes in its AWS.
@@ -50,6 +52,14 @@ const (
 	demoTopic   = "mosaicd-results"
 	demoInbox   = "mosaicd-inbox" // subscribed to the topic, as a customer's would be
 	demoKey     = "demo/source.mp4"
+	demoRole    = "arn:aws:iam::" + awslocal.AccountID + ":role/mediaconvert"
+	// demoRoutes have the ladder made of the covered video.
+	demoRoutes = `version: 1
+routes:
+  - name: demo
+    match: {suffix: [.mp4, .mov, .mkv, .webm, .ts]}
+    steps: [mosaic, transcode]
+`
 )
 
 func (c *demoCommand) Run(ctx context.Context, std streams) error {
@@ -64,13 +74,17 @@ func (c *demoCommand) Run(ctx context.Context, std streams) error {
 	defer logFile.Close()
 	log := newLogger(logFile, "info")
 
-	server, err := awslocal.Start(ctx, awslocal.Config{Addr: c.Addr, Log: log})
+	media, err := placeholders(c.Dir)
+	if err != nil {
+		return err
+	}
+	server, err := awslocal.Start(ctx, awslocal.Config{Addr: c.Addr, Log: log, Pace: 300 * time.Millisecond, Media: media})
 	if err != nil {
 		return usagef("--addr: %w", err)
 	}
 	defer server.Close()
 	d := &demo{dir: c.Dir, std: std, server: server, cfg: server.AWSConfig()}
-	d.say("SQS, SNS and S3 on %s", server.URL())
+	d.say("SQS, SNS, S3 and MediaConvert on %s", server.URL())
 	if err := d.prepare(ctx); err != nil {
 		return err
 	}
@@ -143,6 +157,7 @@ func (d *demo) prepare(ctx context.Context) error {
 		return fmt.Errorf("subscribe %s: %w", demoInbox, err)
 	}
 	d.server.Notify(awslocal.Notification{Bucket: demoUploads, QueueURL: d.queue})
+	d.server.NotifyJobs(d.queue)
 	return nil
 }
 
@@ -152,11 +167,16 @@ func (d *demo) work(ctx context.Context, log *zap.Logger) error {
 	if err != nil {
 		return err
 	}
+	table, err := routes.Parse("demo", []byte(demoRoutes))
+	if err != nil {
+		return err
+	}
 	daemon, err := newDaemon(d.cfg, engine, log, daemonConfig{
 		worker: worker.Config{QueueURL: d.queue, DeadLetterURL: d.dead, Drain: 20 * time.Second},
 		jobs: jobs.Config{
 			OutputBucket: demoResults, OutputPrefix: "mosaic/", TopicARN: d.topic,
 			Scratch: filepath.Join(d.dir, "scratch"), Detector: jobs.DetectorBuiltin, Settings: jobs.DefaultSettings(),
+			Routes: table, Cloud: jobs.CloudConfig{Role: demoRole},
 		},
 	})
 	if err != nil {
@@ -176,24 +196,65 @@ func (d *demo) show(ctx context.Context) error {
 		return err
 	}
 	d.say("uploaded it to s3://%s/%s; S3 tells queue %s", demoUploads, demoKey, d.queue)
-	r, body, err := d.result(ctx)
+	covered, err := d.next(ctx)
 	if err != nil {
 		return err
 	}
-	d.say("topic %s published after %.1f s:\n%s", d.topic, time.Since(d.uploaded).Seconds(), body)
-	if r.Status != jobs.StatusSucceeded {
-		return fmt.Errorf("the job %s: %s (see %s)", r.Status, r.Error.Message, filepath.Join(d.dir, "mosaicd.log"))
+	if _, err := d.next(ctx); err != nil {
+		return err
+	}
+	d.say("\nthe job's record, as \"mosaicd status %s\" shows it:", covered.Job)
+	records := jobs.NewClaims(s3.NewFromConfig(d.cfg), demoResults, jobs.DefaultStatePrefix)
+	if err := d.status(ctx, records, covered.Job); err != nil {
+		return err
 	}
 	result := filepath.Join(d.dir, "result.mp4")
-	if err := d.download(ctx, r.Outputs[0].URI, result); err != nil {
+	if err := d.download(ctx, covered.Outputs[0].URI, result); err != nil {
 		return err
 	}
 	frames := filepath.Join(d.dir, "frames.png")
 	if err := contactSheet(ctx, source, result, frames); err != nil {
 		return err
 	}
-	d.say("see for yourself:\n  %s\n  %s\n  %s (before and after)\n  %s", source, result, frames, filepath.Join(d.dir, "mosaicd.log"))
+	d.say("\nsee for yourself:\n  %s\n  %s\n  %s (before and after)\n  %s", source, result, frames, filepath.Join(d.dir, "mosaicd.log"))
 	return nil
+}
+
+// next waits for a result and prints it.
+func (d *demo) next(ctx context.Context) (jobs.Result, error) {
+	r, body, err := d.result(ctx)
+	if err != nil {
+		return r, err
+	}
+	d.say("\nresult %d of %d, the %s, after %.1f s:\n%s", r.Step, r.Steps, r.Kind, time.Since(d.uploaded).Seconds(), body)
+	if r.Kind == jobs.KindTranscode {
+		d.say("(MediaConvert is not really here: these files are placeholders.)")
+	}
+	if r.Status != jobs.StatusSucceeded {
+		return r, fmt.Errorf("the %s %s: %s (see %s)", r.Kind, r.Status, r.Error.Message, filepath.Join(d.dir, "mosaicd.log"))
+	}
+	return r, nil
+}
+
+// status prints the record of a job. The last result is published a moment before
+// it is noted there.
+func (d *demo) status(ctx context.Context, records *jobs.Claims, id string) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute, errors.New("the job's record did not say that it ended"))
+	defer cancel()
+	for {
+		claim, err := records.Read(ctx, id)
+		if err != nil {
+			return err
+		}
+		if claim.State.Ended() {
+			return (&watcher{cloud: mediaconvert.NewFromConfig(d.cfg), out: d.std.out}).print(ctx, claim)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 func (d *demo) upload(ctx context.Context, path string) error {
@@ -260,11 +321,11 @@ func (d *demo) serve(ctx context.Context) error {
 	d.say("\nrunning until you press Ctrl-C. In another terminal:")
 	for _, v := range append(d.server.Environ(),
 		"MOSAICD_QUEUE_URL="+d.queue, "MOSAICD_DEAD_LETTER_URL="+d.dead,
-		"MOSAICD_TOPIC_ARN="+d.topic, "MOSAICD_OUTPUT_BUCKET="+demoResults) {
+		"MOSAICD_TOPIC_ARN="+d.topic, "MOSAICD_OUTPUT_BUCKET="+demoResults, "MOSAICD_MEDIACONVERT_ROLE="+demoRole) {
 		d.say("  export %s", v)
 	}
-	d.say("then, for example:\n  aws s3 cp my.mp4 s3://%s/my.mp4\n  mosaicd send mosaic s3://%s/%s s3://%s/by-hand.mp4 --style blur\n  aws sqs receive-message --endpoint-url %s --queue-url %s\n  aws s3 cp s3://%s/by-hand.mp4 .",
-		demoUploads, demoUploads, demoKey, demoResults, d.server.URL(), d.inbox, demoResults)
+	d.say("then, for example:\n  aws s3 cp my.mp4 s3://%s/my.mp4\n  mosaicd send mosaic s3://%s/%s s3://%s/by-hand.mp4 --style blur\n  mosaicd send transcode s3://%s/%s --start 00:00:01:00 --end 00:00:03:00\n  aws sqs receive-message --endpoint-url %s --queue-url %s\n  aws s3 cp s3://%s/by-hand.mp4 .",
+		demoUploads, demoUploads, demoKey, demoResults, demoUploads, demoKey, d.server.URL(), d.inbox, demoResults)
 	<-ctx.Done()
 	return nil
 }

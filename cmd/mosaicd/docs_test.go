@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/mosaicd/mosaicd/jobs"
 	"github.com/mosaicd/mosaicd/jobs/event"
+	"github.com/mosaicd/mosaicd/jobs/routes"
 )
 
 func document(t *testing.T, name string) string {
@@ -34,6 +36,12 @@ func TestDocumentedMessages(t *testing.T) {
 		t.Fatalf("%d examples", len(blocks))
 	}
 	for _, b := range blocks {
+		if strings.Contains(b[1], "srcVideo") {
+			if _, err := event.DecodeSidecar([]byte(b[1])); err != nil {
+				t.Errorf("%v in\n%s", err, b[1])
+			}
+			continue
+		}
 		if events, err := event.Decode([]byte(b[1])); err != nil || len(events) != 1 {
 			t.Errorf("%v in\n%s", err, b[1])
 		}
@@ -44,7 +52,7 @@ func TestDocumentedMessages(t *testing.T) {
 func TestDocumentedResults(t *testing.T) {
 	t.Parallel()
 	blocks := jsonBlock.FindAllStringSubmatch(document(t, "docs/results.md"), -1)
-	if len(blocks) != 2 {
+	if len(blocks) != 3 {
 		t.Fatalf("%d examples", len(blocks))
 	}
 	for _, b := range blocks {
@@ -66,6 +74,42 @@ func TestDocumentedResults(t *testing.T) {
 		if compact.String() != string(again) {
 			t.Errorf("the example is\n%s, a result of its values\n%s", compact.String(), again)
 		}
+	}
+}
+
+// TestDocumentedRoutes: "mosaicd check" takes the examples, and what the page says
+// is built in is.
+func TestDocumentedRoutes(t *testing.T) {
+	t.Parallel()
+	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(document(t, "docs/routes.md"), -1)
+	if len(blocks) != 2 {
+		t.Fatalf("%d examples", len(blocks))
+	}
+	for _, b := range blocks {
+		if code, out, stderr := call(t, nil, "check", "--routes", b[1]); code != exitDone || !strings.Contains(out, "valid") {
+			t.Errorf("exit code %d\n%s\n%s", code, out, stderr)
+		}
+	}
+	builtIn, err := routes.Parse("docs/routes.md", []byte(blocks[0][1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(builtIn, routes.Default()) {
+		t.Errorf("the page says\n%+v\nbuilt in is\n%+v", builtIn, routes.Default())
+	}
+	code, out, _ := call(t, nil, "check", "--routes", blocks[1][1], "s3://my-recordings/live/a.ts", "s3://my-uploads/clips/b.mp4", "s3://my-uploads/c.mov", "s3://other/notes.txt")
+	want := `s3://my-recordings/live/a.ts: route recordings
+  1. remux to s3://results/remux/live/a.ts.mp4
+  2. mosaic to s3://results/mosaic/live/a.ts.mp4
+  3. transcode to s3://my-streams/live/a/
+s3://my-uploads/clips/b.mp4: nothing: route clips waits for a clip.json that names it
+s3://my-uploads/c.mov: route uploads
+  1. mosaic to s3://my-results/covered/c.mov
+  2. transcode to s3://results/c/{job file}/
+s3://other/notes.txt: nothing: route everything-else has no steps
+`
+	if code != exitDone || out != want {
+		t.Errorf("exit code %d\n%s\nwant\n%s", code, out, want)
 	}
 }
 

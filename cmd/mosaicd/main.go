@@ -39,12 +39,15 @@ type commands struct {
 	Run     runCommand     `cmd:"" help:"Work the queue: the daemon."`
 	Mosaic  mosaicCommand  `cmd:"" help:"Cover the faces in a local file."`
 	Send    sendCommand    `cmd:"" help:"Put a message on the queue by hand."`
+	Check   checkCommand   `cmd:"" help:"Say what would be done with an object or an event, and check the routes."`
+	Status  statusCommand  `cmd:"" help:"Say how far a job is."`
+	Cancel  cancelCommand  `cmd:"" help:"Ask for the end of a job."`
 	Demo    demoCommand    `cmd:"" help:"Show the whole way of a video, from upload to result, on this machine alone."`
 	Version versionCommand `cmd:"" help:"Print the version of mosaicd and of the libav in it."`
 	Engine  engineCommand  `cmd:"" hidden:"" help:"Do one piece of work on a file: JSON on standard input says which."`
 }
 
-const about = `Covers faces in videos and leaves all else as it was.
+const about = `Covers faces in videos and leaves all else as it was, and has MediaConvert make the renditions for streaming.
 
 "mosaicd demo" shows what it does, with no account and no configuration.
 "mosaicd mosaic in.mp4 out.mp4" does it to a file. "mosaicd run" is the daemon.`

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/mediaconvert"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
@@ -26,7 +27,7 @@ import (
 
 // commandNames are the words by which the test binary knows that it is called
 // as mosaicd: by a test, or by the mosaicd that a test runs, for its engine.
-var commandNames = []string{"run", "mosaic", "send", "demo", "version", "engine", "--help"}
+var commandNames = []string{"run", "mosaic", "send", "check", "status", "cancel", "demo", "version", "engine", "--help"}
 
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
@@ -84,6 +85,7 @@ type cloud struct {
 	t       *testing.T
 	server  *awslocal.Server
 	s3      *s3.Client
+	cloud   *mediaconvert.Client
 	sqs     *sqs.Client
 	queue   string
 	dead    string
@@ -105,7 +107,7 @@ func newCloud(t *testing.T) *cloud {
 		t.Fatal(err)
 	}
 	return &cloud{
-		t: t, server: server, s3: s3.NewFromConfig(d.cfg), sqs: sqs.NewFromConfig(d.cfg),
+		t: t, server: server, s3: s3.NewFromConfig(d.cfg), cloud: mediaconvert.NewFromConfig(d.cfg), sqs: sqs.NewFromConfig(d.cfg),
 		queue: d.queue, dead: d.dead, inbox: d.inbox, topic: d.topic,
 		environ: append(server.Environ(),
 			"MOSAICD_QUEUE_URL="+d.queue, "MOSAICD_DEAD_LETTER_URL="+d.dead, "MOSAICD_TOPIC_ARN="+d.topic,
@@ -259,3 +261,13 @@ func outputsOf(pid int) []string {
 }
 
 func alive(pid int) bool { return syscall.Kill(pid, 0) == nil }
+
+// write makes a file and returns its path.
+func write(t *testing.T, name, body string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(body), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

@@ -18,7 +18,7 @@ type progress struct {
 	json *json.Encoder
 	out  io.Writer
 
-	current jobs.Step
+	current jobs.Phase
 	shown   *progressbar.ProgressBar
 }
 
@@ -37,15 +37,15 @@ func newProgress(way string, out io.Writer) *progress {
 	return p
 }
 
-var stepNames = map[jobs.Step]string{
-	jobs.StepDetect: "looking for faces",
-	jobs.StepEncode: "covering, encoding",
+var stepNames = map[jobs.Phase]string{
+	jobs.PhaseDetect: "looking for faces",
+	jobs.PhaseEncode: "covering, encoding",
 }
 
-func (p *progress) step(s jobs.Step, at ffmpeg.Progress) {
+func (p *progress) step(s jobs.Phase, at ffmpeg.Progress) {
 	if p.json != nil {
 		_ = p.json.Encode(struct { // nobody reads any more: not a reason to stop
-			Step jobs.Step `json:"step"`
+			Step jobs.Phase `json:"step"`
 			ffmpeg.Progress
 		}{s, at})
 	}

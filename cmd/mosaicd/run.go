@@ -20,20 +20,31 @@ import (
 )
 
 type runCommand struct {
-	QueueURL      string `name:"queue-url" placeholder:"URL" help:"SQS queue to work. Required." env:"MOSAICD_QUEUE_URL" group:"Where"`
-	DeadLetterURL string `name:"dead-letter-url" placeholder:"URL" help:"SQS queue for messages that can't be understood. Without it they stay for the queue's own redrive policy." env:"MOSAICD_DEAD_LETTER_URL" group:"Where"`
-	TopicARN      string `name:"topic-arn" placeholder:"ARN" help:"SNS topic that results are published to. Required." env:"MOSAICD_TOPIC_ARN" group:"Where"`
-	OutputBucket  string `name:"output-bucket" placeholder:"BUCKET" help:"S3 bucket for results. Required." env:"MOSAICD_OUTPUT_BUCKET" group:"Where"`
-	OutputPrefix  string `name:"output-prefix" help:"Goes before the key of the source to make the key of the result. Uploads under it start no job." default:"mosaic/" env:"MOSAICD_OUTPUT_PREFIX" group:"Where"`
-	LedgerPrefix  string `name:"ledger-prefix" help:"Where in the output bucket the ends of jobs are kept, so that an event that comes twice is worked once." default:".mosaicd/jobs/" env:"MOSAICD_LEDGER_PREFIX" group:"Where"`
-	Scratch       string `help:"Folder for the files of running jobs. Defaults to mosaicd in the system's folder for temporary files." placeholder:"DIR" env:"MOSAICD_SCRATCH" group:"Where"`
+	QueueURL        string `name:"queue-url" placeholder:"URL" help:"SQS queue to work. Required." env:"MOSAICD_QUEUE_URL" group:"Where"`
+	DeadLetterURL   string `name:"dead-letter-url" placeholder:"URL" help:"SQS queue for messages that can't be understood. Without it they stay for the queue's own redrive policy." env:"MOSAICD_DEAD_LETTER_URL" group:"Where"`
+	TopicARN        string `name:"topic-arn" placeholder:"ARN" help:"SNS topic that results are published to. Required." env:"MOSAICD_TOPIC_ARN" group:"Where"`
+	OutputBucket    string `name:"output-bucket" placeholder:"BUCKET" help:"S3 bucket for results. Required." env:"MOSAICD_OUTPUT_BUCKET" group:"Where"`
+	OutputPrefix    string `name:"output-prefix" help:"Goes before the key of the source to make the key of the result. Uploads under it start no job." default:"mosaic/" env:"MOSAICD_OUTPUT_PREFIX" group:"Where"`
+	TranscodePrefix string `name:"transcode-prefix" help:"Goes before source/job-file/ to make the folder of a transcode in the output bucket. Uploads under it start no job, unless it is empty." placeholder:"PREFIX/" env:"MOSAICD_TRANSCODE_PREFIX" group:"Where"`
+	RemuxPrefix     string `name:"remux-prefix" help:"The same as --output-prefix for recordings that a route remuxes." default:"remux/" env:"MOSAICD_REMUX_PREFIX" group:"Where"`
+	StatePrefix     string `name:"state-prefix" help:"Where in the output bucket the records of jobs are kept, so that an event that comes twice is worked once." default:".mosaicd/" env:"MOSAICD_STATE_PREFIX" group:"Where"`
+	Scratch         string `help:"Folder for the files of running jobs. Defaults to mosaicd in the system's folder for temporary files." placeholder:"DIR" env:"MOSAICD_SCRATCH" group:"Where"`
 
+	Routes     string `help:"What is to be done with which upload: a YAML file, its s3:// URI, or the YAML itself. Without it the faces in every video are covered." placeholder:"FILE" env:"MOSAICD_ROUTES" group:"What"`
 	Detector   string `help:"Who looks for faces: builtin, or rekognition (not in this version yet)." default:"builtin" env:"MOSAICD_DETECTOR" group:"What"`
 	coverFlags `group:"What"`
 
+	MediaConvertRole           string        `name:"mediaconvert-role" help:"IAM role with which MediaConvert reads sources and writes outputs. Routes and job files may name another. Required where a route transcodes and neither does." placeholder:"ARN" env:"MOSAICD_MEDIACONVERT_ROLE" group:"MediaConvert"`
+	MediaConvertQueue          string        `name:"mediaconvert-queue" help:"Queue of its jobs. Defaults to the account's own." placeholder:"NAME|ARN" env:"MOSAICD_MEDIACONVERT_QUEUE" group:"MediaConvert"`
+	MediaConvertPriority       int           `name:"mediaconvert-priority" help:"Priority of its jobs in their queue, -50 to 50." default:"0" env:"MOSAICD_MEDIACONVERT_PRIORITY" group:"MediaConvert"`
+	MediaConvertAcceleration   string        `name:"mediaconvert-acceleration" help:"Accelerated transcoding: DISABLED, ENABLED or PREFERRED." default:"DISABLED" env:"MOSAICD_MEDIACONVERT_ACCELERATION" group:"MediaConvert"`
+	MediaConvertStatusInterval string        `name:"mediaconvert-status-interval" help:"How often it says how far a job is, SECONDS_10 to SECONDS_600." default:"SECONDS_60" env:"MOSAICD_MEDIACONVERT_STATUS_INTERVAL" group:"MediaConvert"`
+	MediaConvertApplication    string        `name:"mediaconvert-application" help:"Value of its jobs' user metadata 'application'." default:"mosaicd" env:"MOSAICD_MEDIACONVERT_APPLICATION" group:"MediaConvert"`
+	ReconcileAfter             time.Duration `name:"reconcile-after" help:"How long it may be silent about a job before it is asked: events can be lost." default:"10m" env:"MOSAICD_RECONCILE_AFTER" group:"MediaConvert"`
+
 	Concurrency    int           `help:"Jobs at once, 1 to 64. One uses all cores already." default:"1" env:"MOSAICD_CONCURRENCY" group:"How"`
 	MaxSourceBytes int64         `name:"max-source-bytes" help:"Largest source that is taken." default:"50000000000" env:"MOSAICD_MAX_SOURCE_BYTES" group:"How"`
-	MaxAttempts    int           `name:"max-attempts" help:"How often a job is tried whose engine crashes." default:"3" env:"MOSAICD_MAX_ATTEMPTS" group:"How"`
+	MaxAttempts    int           `name:"max-attempts" help:"How often a job is tried whose engine crashes, or that MediaConvert gave up for a reason that may pass." default:"3" env:"MOSAICD_MAX_ATTEMPTS" group:"How"`
 	Visibility     time.Duration `help:"How long a message stays hidden without a heartbeat, 30s to 12h: how soon another worker takes over from one that died." default:"2m" env:"MOSAICD_VISIBILITY" group:"How"`
 	Drain          time.Duration `help:"How long running jobs may go on after SIGTERM. What is not done then goes back to the queue at once." default:"90s" env:"MOSAICD_DRAIN" group:"How"`
 	HTTPAddr       string        `name:"http-addr" help:"Address of /healthz and /readyz; empty for none." default:"127.0.0.1:8080" env:"MOSAICD_HTTP_ADDR" group:"How"`
@@ -42,7 +53,7 @@ type runCommand struct {
 
 // Help is what --help says beyond the flags.
 func (runCommand) Help() string {
-	return `Polls one SQS queue for S3 notifications (as they are or through SNS) and for messages of "mosaicd send", covers the faces in each video, and publishes a result to SNS. AWS credentials, region and endpoints are found as the AWS CLI finds them.
+	return `Polls one SQS queue for events of S3 and MediaConvert (as they are, through EventBridge or SNS) and for messages of "mosaicd send", covers the faces in each video or has MediaConvert transcode it, as --routes says, and publishes a result of each step to SNS. AWS credentials, region and endpoints are found as the AWS CLI finds them.
 
 SIGTERM stops taking messages, lets running jobs finish for --drain, and gives back the others.`
 }
@@ -75,6 +86,10 @@ func (c *runCommand) Run(ctx context.Context, std streams) error {
 	if aws.Region == "" {
 		return usagef("the AWS region is not known: set AWS_REGION")
 	}
+	table, err := loadRoutes(ctx, aws, c.Routes)
+	if err != nil {
+		return err
+	}
 	engine, err := ffmpeg.Self("engine")
 	if err != nil {
 		return err
@@ -86,9 +101,14 @@ func (c *runCommand) Run(ctx context.Context, std streams) error {
 			Visibility: c.Visibility, Drain: c.Drain,
 		},
 		jobs: jobs.Config{
-			OutputBucket: c.OutputBucket, OutputPrefix: c.OutputPrefix, LedgerPrefix: c.LedgerPrefix,
+			OutputBucket: c.OutputBucket, OutputPrefix: c.OutputPrefix, TranscodePrefix: c.TranscodePrefix, RemuxPrefix: c.RemuxPrefix, StatePrefix: c.StatePrefix,
 			TopicARN: c.TopicARN, Scratch: scratch, Detector: jobs.Detector(c.Detector), Settings: settings,
-			MaxSourceBytes: c.MaxSourceBytes, MaxAttempts: c.MaxAttempts,
+			MaxSourceBytes: c.MaxSourceBytes, MaxAttempts: c.MaxAttempts, Lease: c.Visibility, ReconcileAfter: c.ReconcileAfter,
+			Routes: table,
+			Cloud: jobs.CloudConfig{
+				Role: c.MediaConvertRole, Queue: c.MediaConvertQueue, Priority: c.MediaConvertPriority,
+				Acceleration: c.MediaConvertAcceleration, StatusInterval: c.MediaConvertStatusInterval, Application: c.MediaConvertApplication,
+			},
 		},
 		httpAddr: c.HTTPAddr,
 	})

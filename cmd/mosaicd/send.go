@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -13,18 +14,21 @@ import (
 
 	"github.com/mosaicd/mosaicd/jobs"
 	"github.com/mosaicd/mosaicd/jobs/event"
+	"github.com/mosaicd/mosaicd/jobs/transcode"
 )
 
 type sendCommand struct {
 	QueueURL string `name:"queue-url" placeholder:"URL" help:"SQS queue to send to. Required." env:"MOSAICD_QUEUE_URL"`
 
-	Mosaic sendMosaicCommand `cmd:"" help:"Have the faces in an object covered."`
-	File   sendFileCommand   `cmd:"" default:"withargs" hidden:"" help:"Send a message from a file."`
+	Mosaic    sendMosaicCommand    `cmd:"" help:"Have the faces in an object covered."`
+	Transcode sendTranscodeCommand `cmd:"" help:"Have MediaConvert transcode an object, or a part of it."`
+	File      sendFileCommand      `cmd:"" default:"withargs" hidden:"" help:"Send a message from a file."`
 }
 
 // Help is what --help says beyond the flags.
 func (sendCommand) Help() string {
 	return `mosaicd send mosaic s3://in/a.mp4 s3://out/a.mp4 --style blur
+mosaicd send transcode s3://in/a.mp4 --start 00:00:10:00 --end 00:01:00:00
 mosaicd send --file message.json
 
 Prints the id of the message. The message is plain JSON: "aws sqs send-message" sends it as well.`
@@ -42,6 +46,11 @@ type sendMosaicCommand struct {
 	Preset string   `help:"x264 preset, ultrafast to placebo." placeholder:"NAME"`
 	CRF    *int     `name:"crf" help:"x264 quality, 0 (best) to 51." placeholder:"N"`
 
+	dryRun
+}
+
+// dryRun is a flag of all messages.
+type dryRun struct {
 	DryRun bool `name:"dry-run" help:"Print the message instead of sending it."`
 }
 
@@ -65,6 +74,11 @@ func (c *sendMosaicCommand) Run(ctx context.Context, std streams, send *sendComm
 		}
 		r.Detections = append(r.Detections, at)
 	}
+	return send.request(ctx, std, r, c.dryRun)
+}
+
+// request sends a message, or prints it.
+func (c *sendCommand) request(ctx context.Context, std streams, r event.Request, dry dryRun) error {
 	if err := r.Validate(); err != nil {
 		return usageError{err}
 	}
@@ -72,11 +86,50 @@ func (c *sendMosaicCommand) Run(ctx context.Context, std streams, send *sendComm
 	if err != nil {
 		return fmt.Errorf("encode the message: %w", err)
 	}
-	if c.DryRun {
+	if dry.DryRun {
 		_, err := fmt.Fprintln(std.out, string(body))
 		return err
 	}
-	return send.send(ctx, std, body)
+	return c.send(ctx, std, body)
+}
+
+type sendTranscodeCommand struct {
+	Source      string `arg:"" name:"SRC" help:"Object to read, as s3://bucket/key."`
+	Settings    string `help:"MediaConvert job file: an s3:// URI, or a local file that goes into the message. Without it every jobs/*.json of the source's bucket, else the built-in HLS renditions." placeholder:"S3-URI|FILE"`
+	Template    string `help:"MediaConvert job template." placeholder:"NAME|ARN"`
+	Start       string `help:"First frame of the part, as HH:MM:SS:FF." placeholder:"TIMECODE"`
+	End         string `help:"Last frame of the part; 00:00:00:00 is the end of the video." placeholder:"TIMECODE"`
+	Destination string `help:"Folder for the outputs, as s3://bucket/folder/." placeholder:"S3-URI"`
+	dryRun
+}
+
+func (c *sendTranscodeCommand) Run(ctx context.Context, std streams, send *sendCommand) error {
+	r := event.Request{Version: event.RequestVersion, Kind: jobs.KindTranscode, Template: c.Template}
+	var err error
+	if r.Source, err = event.ParseLocation(c.Source); err != nil {
+		return usagef("SRC: %w", err)
+	}
+	if c.Destination != "" {
+		if r.Destination, err = event.ParseFolder(c.Destination); err != nil {
+			return usagef("--destination: %w", err)
+		}
+	}
+	if c.Start != "" || c.End != "" {
+		r.Clips = []event.Clip{{Start: c.Start, End: c.End}}
+	}
+	switch {
+	case strings.HasPrefix(c.Settings, "s3://"):
+		r.Settings, err = event.ParseLocation(c.Settings)
+	case c.Settings != "":
+		r.Document, err = os.ReadFile(c.Settings)
+		if err == nil {
+			_, err = transcode.Parse(c.Settings, r.Document)
+		}
+	}
+	if err != nil {
+		return usagef("--settings: %w", err)
+	}
+	return send.request(ctx, std, r, c.dryRun)
 }
 
 type sendFileCommand struct {

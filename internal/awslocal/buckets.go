@@ -20,7 +20,7 @@ import (
 var refusedSubresources = []string{
 	"accelerate", "acl", "analytics", "attributes", "cors", "encryption", "intelligent-tiering", "inventory",
 	"legal-hold", "lifecycle", "logging", "metrics", "notification", "object-lock", "ownershipControls", "policy",
-	"policyStatus", "publicAccessBlock", "replication", "requestPayment", "restore", "retention", "select", "tagging",
+	"policyStatus", "publicAccessBlock", "replication", "requestPayment", "restore", "retention", "select",
 	"torrent", "website",
 }
 
@@ -30,11 +30,12 @@ var metadataHeaders = []string{"Cache-Control", "Content-Language", "Expires"}
 // buckets corrects S3 requests and responses on their way to and from gofakes3.
 type buckets struct {
 	objects *objects
+	tags    *tagger
 	next    http.Handler
 }
 
 func newBuckets(o *objects, log *zap.Logger) *buckets {
-	return &buckets{objects: o, next: gofakes3.New(o, gofakes3.WithLogger(s3Log{log.Named("gofakes3")})).Server()}
+	return &buckets{objects: o, tags: newTagger(o), next: gofakes3.New(o, gofakes3.WithLogger(s3Log{log.Named("gofakes3")})).Server()}
 }
 
 func (b *buckets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -44,6 +45,10 @@ func (b *buckets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			writeS3Error(w, &apiError{status: http.StatusNotImplemented, code: "NotImplemented", message: name + " is not served here"})
 			return
 		}
+	}
+	if query.Has("tagging") {
+		b.tags.ServeHTTP(w, r)
+		return
 	}
 	isCopy := r.Header.Get("X-Amz-Copy-Source") != ""
 	if isCopy && query.Has("uploadId") {

@@ -304,13 +304,12 @@ func TestRefusedSubresource(t *testing.T) {
 	e := start(t)
 	e.bucket(t, "media")
 	e.put(t, "media", "k", "content")
-	_, err := e.s3.PutObjectTagging(t.Context(), &s3.PutObjectTaggingInput{
-		Bucket: aws.String("media"), Key: aws.String("k"),
-		Tagging: &types.Tagging{TagSet: []types.Tag{{Key: aws.String("a"), Value: aws.String("b")}}},
+	_, err := e.s3.PutObjectAcl(t.Context(), &s3.PutObjectAclInput{
+		Bucket: aws.String("media"), Key: aws.String("k"), ACL: types.ObjectCannedACLPrivate,
 	})
 	wantCode(t, err, "NotImplemented")
 	if _, body := e.get(t, s3.GetObjectInput{Bucket: aws.String("media"), Key: aws.String("k")}); body != "content" {
-		t.Fatalf("tagging wrote %q", body)
+		t.Fatalf("the access list wrote %q", body)
 	}
 }
 

@@ -17,6 +17,8 @@ type Notification struct {
 	QueueURL string
 	Prefix   string // of the key. Defaults to any
 	Suffix   string // of the key. Defaults to any
+	// EventBridge sends EventBridge's event instead of S3's own notification.
+	EventBridge bool
 }
 
 func (n Notification) selects(c created) bool {
@@ -61,7 +63,7 @@ func (n *notifier) send(c created) {
 		if !to.selects(c) {
 			continue
 		}
-		body, err := json.Marshal(newMessage(c, n.sequencer, time.Now()))
+		body, err := json.Marshal(to.message(c, n.sequencer, time.Now()))
 		if err == nil {
 			err = n.deliver(to.QueueURL, string(body))
 		}
@@ -71,6 +73,47 @@ func (n *notifier) send(c created) {
 		}
 	}
 }
+
+// message is what the queue is told.
+func (n Notification) message(c created, sequencer uint64, at time.Time) any {
+	if n.EventBridge {
+		return newObjectEvent(c, sequencer, at)
+	}
+	return newMessage(c, sequencer, at)
+}
+
+// An objectEvent is the detail of an "Object Created" of EventBridge.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
+type objectEvent struct {
+	Version   string            `json:"version"`
+	Bucket    map[string]string `json:"bucket"`
+	Object    objectEventObject `json:"object"`
+	RequestID string            `json:"request-id"`
+	Requester string            `json:"requester"`
+	Address   string            `json:"source-ip-address"`
+	Reason    string            `json:"reason"`
+}
+
+type objectEventObject struct {
+	Key       string `json:"key"` // not encoded
+	Size      int64  `json:"size"`
+	ETag      string `json:"etag"`
+	VersionID string `json:"version-id,omitempty"`
+	Sequencer string `json:"sequencer"`
+}
+
+// reasons are what EventBridge calls the operations that make objects.
+var reasons = map[string]string{eventPut: "PutObject", eventPost: "POST Object", eventCopy: "CopyObject", eventComplete: "CompleteMultipartUpload"}
+
+func newObjectEvent(c created, sequencer uint64, at time.Time) bridgeEvent {
+	return newBridgeEvent("aws.s3", "Object Created", "arn:aws:s3:::"+c.bucket, at, objectEvent{
+		Version: "0", Bucket: map[string]string{"name": c.bucket},
+		Object:    objectEventObject{c.key, c.size, strings.Trim(c.etag, `"`), c.versionID, formatSequencer(sequencer)},
+		RequestID: requestID(), Requester: AccountID, Address: "127.0.0.1", Reason: reasons[c.event],
+	})
+}
+
+func formatSequencer(n uint64) string { return fmt.Sprintf("%018X", n) }
 
 // message is the body of a notification, in the order and with the names of
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
@@ -135,7 +178,7 @@ func newMessage(c created, sequencer uint64, at time.Time) message {
 				Size:      c.size,
 				ETag:      strings.Trim(c.etag, `"`),
 				VersionID: c.versionID,
-				Sequencer: fmt.Sprintf("%018X", sequencer),
+				Sequencer: formatSequencer(sequencer),
 			},
 		},
 	}}}

@@ -37,19 +37,26 @@ type Config struct {
 	// Log receives what goaws and gofakes3 log, at debug level. Defaults to
 	// none.
 	Log *zap.Logger
+	// Pace is how long MediaConvert's jobs stay in each of their states. Defaults
+	// to no time at all.
+	Pace time.Duration
+	// Media gives the bytes of the files that those jobs write, by their extension
+	// with its dot. Defaults to a line of text that says that nothing is transcoded.
+	Media func(extension string) []byte
 }
 
-// A Server answers SQS, SNS and S3 requests from memory. Make one with Start.
+// A Server answers SQS, SNS, S3 and MediaConvert requests from memory. Make one with Start.
 type Server struct {
-	url     string
-	account *account
-	objects *objects
-	buckets http.Handler
-	client  *http.Client // used by AWSConfig, so that Close can close its connections
-	close   func() error
+	url        string
+	account    *account
+	objects    *objects
+	buckets    http.Handler
+	transcoder *transcoder
+	client     *http.Client // used by AWSConfig, so that Close can close its connections
+	close      func() error
 }
 
-// Start serves SQS, SNS and S3 on cfg.Addr until ctx ends or Close is called.
+// Start serves SQS, SNS, S3 and MediaConvert on cfg.Addr until ctx ends or Close is called.
 // It fails if the address is not a loopback address or cannot be listened on.
 func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.Addr == "" {
@@ -80,6 +87,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	s.buckets = newBuckets(s.objects, cfg.Log)
 
 	serving, cancel := context.WithCancel(ctx)
+	s.transcoder = newTranscoder(serving, url, cfg, s.objects, s.account.send)
 	hs := &http.Server{
 		Handler:     http.HandlerFunc(s.route),
 		BaseContext: func(net.Listener) context.Context { return serving },
@@ -95,6 +103,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 			hs.Close()
 		}
 		s.client.CloseIdleConnections()
+		s.transcoder.running.Wait()
 		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve: %w", err)
 		}
@@ -148,7 +157,8 @@ func (s *Server) Environ() []string {
 func (s *Server) Notify(n Notification) { s.objects.events.notify(n) }
 
 // route tells the services apart by how their protocols address an operation:
-// SQS by a header, SNS by a form posted to the root, S3 by the path.
+// SQS by a header, SNS by a form posted to the root, MediaConvert by the service
+// that the request is signed for or by its path, S3 by the path.
 func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	target := r.Header.Get("X-Amz-Target")
 	switch {
@@ -156,10 +166,22 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 		s.account.serveSQS(w, r)
 	case target != "":
 		writeSQSError(w, &apiError{status: http.StatusBadRequest, code: "UnknownOperationException",
-			message: fmt.Sprintf("%s is not served here; known are SQS, SNS and S3", target)})
+			message: fmt.Sprintf("%s is not served here; known are SQS, SNS, S3 and MediaConvert", target)})
+	case isMediaConvert(r):
+		s.transcoder.ServeHTTP(w, r)
 	case r.Method == http.MethodPost && r.URL.Path == "/":
 		s.account.serveSNS(w, r)
 	default:
 		s.buckets.ServeHTTP(w, r)
 	}
+}
+
+// isMediaConvert goes by the signature: 2017-08-29 could be a bucket.
+func isMediaConvert(r *http.Request) bool {
+	_, scope, signed := strings.Cut(r.Header.Get("Authorization"), "Credential=")
+	if !signed {
+		return strings.HasPrefix(r.URL.Path, mediaConvertPath)
+	}
+	parts := strings.Split(scope, "/") // key/date/region/service/aws4_request
+	return len(parts) > 3 && parts[3] == "mediaconvert"
 }

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"mime"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/mosaicd/mosaicd/jobs"
+	"github.com/mosaicd/mosaicd/jobs/event"
+	"github.com/mosaicd/mosaicd/jobs/routes"
+)
+
+type checkCommand struct {
+	What []string `arg:"" optional:"" name:"WHAT" help:"Object, as s3://bucket/key, or file that holds an event."`
+
+	Routes          string `help:"YAML file with routes, its s3:// URI, or the YAML itself. Without it the built-in ones." placeholder:"FILE" env:"MOSAICD_ROUTES"`
+	Bytes           int64  `help:"Size of the object." default:"1000000" placeholder:"N"`
+	ContentType     string `name:"content-type" help:"Content type of the object. Defaults to that of its extension." placeholder:"TYPE"`
+	OutputBucket    string `name:"output-bucket" placeholder:"BUCKET" help:"Bucket for results, as the daemon has it." default:"results" env:"MOSAICD_OUTPUT_BUCKET"`
+	OutputPrefix    string `name:"output-prefix" help:"As the daemon has it." default:"mosaic/" env:"MOSAICD_OUTPUT_PREFIX"`
+	TranscodePrefix string `name:"transcode-prefix" help:"As the daemon has it." placeholder:"PREFIX/" env:"MOSAICD_TRANSCODE_PREFIX"`
+}
+
+// Help is what --help says beyond the flags.
+func (checkCommand) Help() string {
+	return `mosaicd check --routes routes.yaml
+mosaicd check --routes routes.yaml s3://uploads/a.mp4 event.json
+
+Reads no object and sends nothing; only routes at an s3:// URI are fetched. Ends with 2 when the routes or an event can't be read.`
+}
+
+func (c *checkCommand) Run(ctx context.Context, std streams) error {
+	var cfg aws.Config
+	if strings.HasPrefix(c.Routes, "s3://") {
+		var err error
+		if cfg, err = awsConfig(ctx); err != nil {
+			return err
+		}
+	}
+	table, err := loadRoutes(ctx, cfg, c.Routes)
+	if err != nil {
+		return err
+	}
+	if len(c.What) == 0 {
+		fmt.Fprintf(std.out, "the routes are valid:\n")
+		for _, r := range table.Routes {
+			fmt.Fprintf(std.out, "  %s: %s\n", r.Name, steps(r))
+		}
+		return nil
+	}
+	jobsConfig := jobs.Config{
+		OutputBucket: c.OutputBucket, OutputPrefix: c.OutputPrefix, TranscodePrefix: c.TranscodePrefix,
+		Settings: jobs.DefaultSettings(), Routes: table,
+	}
+	for _, what := range c.What {
+		events, err := c.events(what)
+		if err != nil {
+			return err
+		}
+		for _, e := range events {
+			if err := c.explain(std, what, e, jobsConfig); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func steps(r routes.Route) string {
+	var all []string
+	for _, s := range r.Steps {
+		all = append(all, s.String())
+	}
+	if all == nil {
+		return "ignored"
+	}
+	return strings.Join(all, ", then ")
+}
+
+// events are those of a file, or the one that S3 would send for an object.
+func (c *checkCommand) events(what string) ([]event.Event, error) {
+	if strings.HasPrefix(what, "s3://") {
+		at, err := event.ParseLocation(what)
+		if err != nil {
+			return nil, usageError{err}
+		}
+		return []event.Event{event.ObjectCreated{Bucket: at.Bucket, Key: at.Key, Size: c.Bytes}}, nil
+	}
+	body, err := os.ReadFile(what)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, usagef("%s: neither an s3:// URI nor a file", what)
+	} else if err != nil {
+		return nil, err
+	}
+	events, err := event.Decode(body)
+	if err != nil {
+		return nil, usagef("%s: the daemon would not understand it: %w", what, err)
+	}
+	return events, nil
+}
+
+func (c *checkCommand) explain(std streams, what string, e event.Event, cfg jobs.Config) error {
+	say := func(format string, args ...any) { fmt.Fprintf(std.out, format+"\n", args...) }
+	switch e := e.(type) {
+	case event.ObjectCreated:
+		contentType := c.ContentType
+		if contentType == "" {
+			contentType = mime.TypeByExtension(path.Ext(e.Key))
+		}
+		job, reason, err := jobs.Preview(e, contentType, cfg)
+		if err != nil {
+			return usageError{err}
+		}
+		if job == nil {
+			say("%s: nothing: %s", e.Location(), reason)
+			return nil
+		}
+		say("%s: route %s", e.Location(), job.Route)
+		for i, s := range job.Steps {
+			say("  %d. %s to %s", i+1, s.Kind, s.Destination)
+		}
+	case event.Request:
+		say("%s: %s of %s, as the message says", what, e.Kind, e.Source)
+	case event.MediaConvertChanged:
+		say("%s: MediaConvert says %s of its job %s: the job that started it goes on", what, e.Status, e.JobID)
+	case event.Ignored:
+		say("%s: nothing: %s", event.Location{Bucket: e.Bucket, Key: e.Key}, e.Reason)
+	default:
+		say("%s: nothing to do for %T", what, e)
+	}
+	return nil
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/mosaicd/mosaicd/jobs/event"
+	"github.com/mosaicd/mosaicd/jobs/routes"
+)
+
+// maxRoutesBytes is the size of the largest routes file that is read.
+const maxRoutesBytes = 1 << 20
+
+// loadRoutes reads what --routes names: a file, an s3:// URI, or YAML itself.
+func loadRoutes(ctx context.Context, cfg aws.Config, value string) (*routes.Routes, error) {
+	if value == "" {
+		return routes.Default(), nil
+	}
+	name, body := value, []byte(value)
+	var err error
+	switch {
+	case strings.ContainsAny(value, "\n{"):
+		name = "MOSAICD_ROUTES"
+	case strings.HasPrefix(value, "s3://"):
+		body, err = readObject(ctx, cfg, value)
+	default:
+		body, err = os.ReadFile(value)
+	}
+	if err != nil {
+		return nil, usagef("--routes: %w", err)
+	}
+	table, err := routes.Parse(name, body)
+	if err != nil {
+		return nil, usagef("--routes: %w", err)
+	}
+	return table, nil
+}
+
+func readObject(ctx context.Context, cfg aws.Config, uri string) ([]byte, error) {
+	at, err := event.ParseLocation(uri)
+	if err != nil {
+		return nil, err
+	}
+	out, err := s3.NewFromConfig(cfg).GetObject(ctx, &s3.GetObjectInput{Bucket: &at.Bucket, Key: &at.Key})
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", uri, err)
+	}
+	defer out.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(out.Body, maxRoutesBytes+1))
+	if err == nil && len(body) > maxRoutesBytes {
+		err = fmt.Errorf("larger than %d bytes", maxRoutesBytes)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", uri, err)
+	}
+	return body, nil
+}
+
+// awsConfig is where the AWS CLI would find it, with a region.
+func awsConfig(ctx context.Context) (aws.Config, error) {
+	cfg, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return cfg, fmt.Errorf("AWS configuration: %w", err)
+	}
+	if cfg.Region == "" {
+		return cfg, usagef("the AWS region is not known: set AWS_REGION")
+	}
+	return cfg, nil
+}

@@ -1,0 +1,237 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/mediaconvert"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/schollz/progressbar/v3"
+
+	"github.com/mosaicd/mosaicd/jobs"
+)
+
+// recordFlags say where the daemon keeps the records of jobs.
+type recordFlags struct {
+	OutputBucket string `name:"output-bucket" placeholder:"BUCKET" help:"The daemon's bucket for results. Required." env:"MOSAICD_OUTPUT_BUCKET"`
+	StatePrefix  string `name:"state-prefix" help:"The daemon's." default:".mosaicd/" env:"MOSAICD_STATE_PREFIX"`
+}
+
+func (f recordFlags) open(ctx context.Context) (*jobs.Claims, *mediaconvert.Client, error) {
+	if f.OutputBucket == "" {
+		return nil, nil, usagef("--output-bucket is missing: the daemon's S3 bucket for results")
+	}
+	cfg, err := awsConfig(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return jobs.NewClaims(s3.NewFromConfig(cfg), f.OutputBucket, f.StatePrefix), mediaconvert.NewFromConfig(cfg), nil
+}
+
+type statusCommand struct {
+	JobID string `arg:"" name:"JOB_ID" help:"Id of a job or of one of its results."`
+	recordFlags
+	Watch bool          `help:"Stay until the job has ended, and show how far it is."`
+	Every time.Duration `help:"How often --watch looks." default:"2s"`
+	JSON  bool          `name:"json" help:"Print the record as the daemon keeps it."`
+}
+
+// Help is what --help says beyond the flags.
+func (statusCommand) Help() string {
+	return `Reads the job's record in the output bucket, and asks MediaConvert how far its jobs are. Job ids are in results ("job"), in the log ("job_id") and in the user metadata of MediaConvert's jobs ("mosaicd-job"). With --watch it ends with 1 when the job did not succeed.`
+}
+
+func (c *statusCommand) Run(ctx context.Context, std streams) error {
+	records, cloud, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	w := &watcher{cloud: cloud, out: std.out, bar: newProgress("auto", std.err)}
+	defer w.bar.end()
+	for {
+		claim, err := records.Read(ctx, c.JobID)
+		if err != nil {
+			return err
+		}
+		if !c.Watch || claim.State.Ended() {
+			w.bar.end()
+			return c.print(ctx, w, claim)
+		}
+		if err := w.show(ctx, claim); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(c.Every):
+		}
+	}
+}
+
+func (c *statusCommand) print(ctx context.Context, w *watcher, claim *jobs.Claim) error {
+	var err error
+	if c.JSON {
+		e := json.NewEncoder(w.out)
+		e.SetIndent("", "  ")
+		e.SetEscapeHTML(false)
+		err = e.Encode(claim)
+	} else {
+		err = w.print(ctx, claim)
+	}
+	if err == nil && c.Watch && claim.State != jobs.StateSucceeded {
+		err = fmt.Errorf("job %s %s", claim.Job.ID, claim.State)
+	}
+	return err
+}
+
+// A watcher prints records of jobs.
+type watcher struct {
+	cloud *mediaconvert.Client
+	out   io.Writer
+	bar   *progress
+	last  string // the line that was printed last
+}
+
+func (w *watcher) print(ctx context.Context, c *jobs.Claim) error {
+	say := func(format string, args ...any) { fmt.Fprintf(w.out, format+"\n", args...) }
+	say("job      %s", c.Job.ID)
+	say("source   %s", c.Job.Source)
+	if c.Job.Route != "" {
+		say("route    %s", c.Job.Route)
+	}
+	state := string(c.State)
+	if c.State == jobs.StateRunning && c.Owner != "" {
+		state += fmt.Sprintf(", by %s, whose lease ends at %s", c.Owner, c.LeaseEnds.Format(time.RFC3339))
+	}
+	if c.CancelRequested && !c.State.Ended() {
+		state += ", to be cancelled"
+	}
+	say("state    %s", state)
+	say("since    %s (last change %s)", c.CreatedAt.Format(time.RFC3339), c.UpdatedAt.Format(time.RFC3339))
+	for i, s := range c.Steps {
+		say("step %d/%d %s%s", i+1, len(c.Steps), s.Kind, outcome(s))
+		for _, part := range s.Cloud {
+			line, err := w.part(ctx, part)
+			if err != nil {
+				return err
+			}
+			say("  %s", line)
+		}
+		if s.Result == nil {
+			continue
+		}
+		for _, o := range s.Result.Outputs {
+			if o.Kind != "thumbnail" {
+				say("  %-9s %s", o.Kind, o.URI)
+			}
+		}
+		if e := s.Result.Error; e != nil {
+			say("  %s: %s", e.Code, e.Message)
+		}
+	}
+	return nil
+}
+
+func outcome(s jobs.StepState) string {
+	switch {
+	case s.Result == nil && s.Failures > 0:
+		return fmt.Sprintf(": failed %d times, tried again", s.Failures)
+	case s.Result == nil:
+		return ""
+	case s.Published:
+		return ": " + string(s.Result.Status) + ", published"
+	}
+	return ": " + string(s.Result.Status) + ", not published yet"
+}
+
+// part is a line about one of MediaConvert's jobs.
+func (w *watcher) part(ctx context.Context, p jobs.CloudJob) (string, error) {
+	line := fmt.Sprintf("%s: MediaConvert job %s, attempt %d", p.Settings, p.JobID, p.Attempt)
+	if p.JobID == "" || p.Status != "SUBMITTED" {
+		return strings.TrimSpace(line + ", " + p.Status), nil
+	}
+	status, percent, err := w.ask(ctx, p.JobID)
+	return fmt.Sprintf("%s, %s %d %%", line, status, percent), err
+}
+
+func (w *watcher) ask(ctx context.Context, id string) (status string, percent int, err error) {
+	out, err := w.cloud.GetJob(ctx, &mediaconvert.GetJobInput{Id: &id})
+	if err != nil {
+		return "", 0, fmt.Errorf("ask MediaConvert for job %s: %w", id, err)
+	}
+	status = string(out.Job.Status)
+	if out.Job.CurrentPhase != "" {
+		status += " " + string(out.Job.CurrentPhase)
+	}
+	return status, int(aws.ToInt32(out.Job.JobPercentComplete)), nil
+}
+
+// show says how far a running job is: a bar in a terminal, else a line whenever
+// something changed.
+func (w *watcher) show(ctx context.Context, c *jobs.Claim) error {
+	line, percent := fmt.Sprintf("%s %s", c.Job.ID, c.State), 0
+	for i, s := range c.Steps {
+		if s.Published {
+			continue
+		}
+		line += fmt.Sprintf(", step %d/%d %s", i+1, len(c.Steps), s.Kind)
+		for _, p := range s.Cloud {
+			if p.JobID == "" || p.Status != "SUBMITTED" {
+				continue
+			}
+			status, at, err := w.ask(ctx, p.JobID)
+			if err != nil {
+				return err
+			}
+			line += fmt.Sprintf(", %s %s", p.Settings, status)
+			percent += at / len(s.Cloud)
+		}
+		break
+	}
+	if w.bar.bar {
+		w.bar.percent(line, percent)
+		return nil
+	}
+	if line = fmt.Sprintf("%s, %d %%", line, percent); line != w.last {
+		w.last = line
+		fmt.Fprintln(w.out, line)
+	}
+	return nil
+}
+
+// percent shows a bar of its own for each description.
+func (p *progress) percent(what string, n int) {
+	if p.shown == nil {
+		p.shown = progressbar.NewOptions(100, progressbar.OptionSetWriter(p.out), progressbar.OptionSetWidth(30), progressbar.OptionFullWidth())
+	}
+	p.shown.Describe(what)
+	_ = p.shown.Set(n)
+}
+
+type cancelCommand struct {
+	JobID string `arg:"" name:"JOB_ID" help:"Id of a job or of one of its results."`
+	recordFlags
+}
+
+// Help is what --help says beyond the flags.
+func (cancelCommand) Help() string {
+	return `The worker that has the job stops within half a minute, MediaConvert at once, and the result says cancelled. What was written already stays.`
+}
+
+func (c *cancelCommand) Run(ctx context.Context, std streams) error {
+	records, cloud, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	claim, err := records.Cancel(ctx, c.JobID, cloud)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(std.out, "asked for the end of job %s, which was %s\n", claim.Job.ID, claim.State)
+	return err
+}

@@ -1,0 +1,130 @@
+package jobs
+
+import (
+	"time"
+
+	"github.com/mosaicd/mosaicd/ffmpeg"
+	"github.com/mosaicd/mosaicd/jobs/transcode"
+)
+
+// A Claim is the durable record of one job: what is to be done, who does it at
+// the moment, and what came of it. It is one object in S3, which every worker
+// changes by compare and swap.
+type Claim struct {
+	Version   int       `json:"version"`
+	Job       Job       `json:"job"`
+	State     State     `json:"state"`
+	Owner     string    `json:"owner,omitempty"`     // the worker that has it
+	LeaseEnds time.Time `json:"leaseEnds,omitzero"`  // then another worker may take it
+	MessageID string    `json:"messageId,omitempty"` // that the owner works
+	// CancelRequested asks the owner to stop.
+	CancelRequested bool        `json:"cancelRequested,omitempty"`
+	Steps           []StepState `json:"steps"`
+	CreatedAt       time.Time   `json:"createdAt"`
+	UpdatedAt       time.Time   `json:"updatedAt"`
+
+	etag string
+}
+
+// claimVersion is the version of Claim's JSON form. Fields may be added within a
+// version: during a deployment old and new workers read each other's.
+const claimVersion = 1
+
+// A State says how far a job is.
+type State string
+
+const (
+	StateRunning   State = "running"   // a worker has it, or died with it
+	StateWaiting   State = "waiting"   // for MediaConvert
+	StateSucceeded State = "succeeded" // and every result is published
+	StateFailed    State = "failed"    // the same
+	StateCancelled State = "cancelled" // the same
+	StateIgnored   State = "ignored"   // there was nothing to do
+)
+
+// Ended reports whether nothing more will happen.
+func (s State) Ended() bool { return s != StateRunning && s != StateWaiting }
+
+// A StepState is how far one step is.
+type StepState struct {
+	Kind      string        `json:"kind"`
+	Failures  int           `json:"failures,omitempty"` // of the engine
+	Probe     *ffmpeg.Media `json:"probe,omitempty"`
+	Cloud     []CloudJob    `json:"cloud,omitempty"`
+	Result    *Result       `json:"result,omitempty"`
+	Published bool          `json:"published,omitempty"`
+}
+
+// A CloudJob is what one job file asks of MediaConvert.
+type CloudJob struct {
+	Settings string `json:"settings"` // name of the job file
+	// JobID is MediaConvert's, of the last attempt; empty until there is one.
+	JobID   string   `json:"jobId,omitempty"`
+	Attempt int      `json:"attempt"` // 1 is the first
+	Earlier []string `json:"earlier,omitempty"`
+	// Status is MediaConvert's: SUBMITTED, then COMPLETE, ERROR or CANCELED.
+	Status        string             `json:"status,omitempty"`
+	Unaccelerated bool               `json:"unaccelerated,omitempty"` // acceleration was refused
+	Planned       []transcode.Group  `json:"planned,omitempty"`
+	Outputs       []transcode.Output `json:"outputs,omitempty"`
+	Warnings      []CloudWarning     `json:"warnings,omitempty"`
+	Error         *ResultError       `json:"error,omitempty"`
+}
+
+// A CloudWarning is one that MediaConvert gave.
+type CloudWarning struct {
+	Code  int `json:"code"`
+	Count int `json:"count,omitempty"`
+}
+
+// ended reports whether MediaConvert has said its last word.
+func (c CloudJob) ended() bool {
+	return c.Error != nil || c.Status == cloudComplete || c.Status == cloudCanceled
+}
+
+// Statuses of MediaConvert.
+const (
+	cloudSubmitted = "SUBMITTED"
+	cloudComplete  = "COMPLETE"
+	cloudError     = "ERROR"
+	cloudCanceled  = "CANCELED"
+)
+
+func newClaim(job Job, owner, messageID string) *Claim {
+	c := &Claim{
+		Version: claimVersion, Job: job, State: StateRunning, Owner: owner, MessageID: messageID,
+		Steps: make([]StepState, len(job.Steps)), CreatedAt: time.Now().UTC(),
+	}
+	for i, s := range job.Steps {
+		c.Steps[i].Kind = s.Kind
+	}
+	return c
+}
+
+// current is the index of the step that is to be done; len(c.Steps) when none is.
+func (c *Claim) current() int {
+	for i, s := range c.Steps {
+		if !s.Published {
+			return i
+		}
+		if s.Result.Status != StatusSucceeded {
+			return len(c.Steps)
+		}
+	}
+	return len(c.Steps)
+}
+
+// outcome is the state of a claim whose steps are done.
+func (c *Claim) outcome() State {
+	for _, s := range c.Steps {
+		if s.Result != nil && s.Result.Status != StatusSucceeded {
+			return State(s.Result.Status)
+		}
+	}
+	return StateSucceeded
+}
+
+// busy reports whether another worker has the claim.
+func (c *Claim) busy(now time.Time) bool {
+	return c.State == StateRunning && now.Before(c.LeaseEnds)
+}

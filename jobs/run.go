@@ -1,0 +1,192 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/mosaicd/mosaicd/ffmpeg"
+	"github.com/mosaicd/mosaicd/jobs/event"
+)
+
+// start brings a job as far as it goes now: to its end, or to where it waits for
+// MediaConvert. It does nothing for a job that another message is working.
+func (h *Handler) start(ctx context.Context, log *zap.Logger, job Job, message string) error {
+	log = log.With(zap.String(keyJob, job.ID), zap.String(keySource, job.Source.String()))
+	l, claim, err := h.take(ctx, job, message)
+	if err != nil {
+		return h.interrupted(log.With(zap.String(keyKind, job.kind())), err)
+	}
+	if l == nil {
+		log.Info(eventJobRepeated, zap.String(keyKind, job.kind()), zap.String("state", string(claim.State)))
+		return nil
+	}
+	return h.proceed(ctx, log, l)
+}
+
+// proceed works the steps of a claimed job from where it stands.
+func (h *Handler) proceed(ctx context.Context, log *zap.Logger, l *lease) error {
+	kept, stop := l.keep(ctx)
+	defer stop()
+	err := h.steps(ctx, kept, log, l)
+	if err == nil {
+		return nil
+	}
+	stop()
+	return h.interrupted(log.With(zap.String(keyKind, l.claim.Job.kind())), errors.Join(err, l.release(ctx)))
+}
+
+// steps does one step after the other. The context kept ends with the lease, and
+// when somebody cancels the job.
+func (h *Handler) steps(ctx, kept context.Context, log *zap.Logger, l *lease) error {
+	for n := l.claim.current(); n < len(l.claim.Steps); n = l.claim.current() {
+		waiting, err := h.advance(ctx, kept, log.With(zap.String(keyKind, l.claim.Steps[n].Kind)), l, n)
+		if waiting || err != nil {
+			return err
+		}
+	}
+	return h.finish(ctx, log.With(zap.String(keyKind, l.claim.Job.kind())), l)
+}
+
+// advance does one step, unless that was done before, and has its result
+// published. It reports whether the job has to wait for MediaConvert now.
+func (h *Handler) advance(ctx, kept context.Context, log *zap.Logger, l *lease, n int) (waiting bool, err error) {
+	r := l.claim.Steps[n].Result
+	if r == nil {
+		work := kept
+		if l.claim.Steps[n].Kind == KindTranscode {
+			work = ctx // a request that is cut off may have made a job that nobody knows
+		}
+		if r, err = h.step(work, log, l, n); err != nil || r == nil {
+			return r == nil, err
+		}
+		if err := l.change(ctx, func(c *Claim) { c.Steps[n].Result = r }); err != nil {
+			return false, err
+		}
+	}
+	if r.Status != StatusIgnored || l.claim.Job.PublishIgnored {
+		if err := h.publisher.publish(ctx, *r); err != nil {
+			return false, err
+		}
+		log.Info(eventResultPublished, zap.String("status", string(r.Status)))
+	}
+	if n == len(l.claim.Steps)-1 && !disposes(l.claim.Job.After) || r.Status != StatusSucceeded {
+		return false, l.change(ctx, func(c *Claim) { // the end, in one write
+			c.Steps[n].Published = true
+			c.State, c.Owner, c.LeaseEnds = c.outcome(), "", time.Time{}
+		})
+	}
+	return false, l.change(ctx, func(c *Claim) { c.Steps[n].Published = true })
+}
+
+// finish ends a job whose results are published.
+func (h *Handler) finish(ctx context.Context, log *zap.Logger, l *lease) error {
+	if l.claim.waited() {
+		if err := h.claims.waited(ctx, l.claim.Job.ID); err != nil {
+			log.Warn(eventClaimFailed, zap.Error(err)) // the reconciler looks at it once more
+		}
+	}
+	if l.claim.State.Ended() {
+		return nil
+	}
+	if err := h.dispose(ctx, log, l.claim); err != nil {
+		return err
+	}
+	return l.leave(ctx, l.claim.outcome())
+}
+
+// step does one step. It returns a result, whichever it is; nil when the job
+// waits for MediaConvert; or an error when another try may help.
+func (h *Handler) step(ctx context.Context, log *zap.Logger, l *lease, n int) (*Result, error) {
+	job, state := l.claim.Job, l.claim.Steps[n]
+	if state.Cloud == nil {
+		log.Info(eventJobStarted, zap.String("route", job.Route), zap.Int("step", n+1), zap.Int("steps", len(job.Steps)),
+			zap.String("destination", job.Steps[n].Destination.String()), zap.Int("failures", state.Failures))
+	}
+	r := newResult(job, n, state.Kind, time.Now())
+	var err error
+	switch {
+	case l.cancelRequested() && !state.open():
+		err = errCancelled
+	case job.Refused != nil:
+		err = &Failure{Code: job.Refused.Code, Err: errors.New(job.Refused.Message)}
+	case state.Kind == KindTranscode:
+		var waiting bool
+		if waiting, err = h.transcode(ctx, log, l, n, &r); waiting && err == nil {
+			return nil, nil
+		}
+	default:
+		err = h.local(ctx, log, l.claim, n, &r)
+	}
+	r.FinishedAt = time.Now().UTC()
+	took := zap.Float64("seconds", r.FinishedAt.Sub(r.StartedAt).Seconds())
+	switch {
+	case err == nil && r.Status == StatusSucceeded:
+		log.Info(eventJobSucceeded, took, zap.Any("stats", r.Stats), zap.Int("outputs", len(r.Outputs)), zap.String("output", r.first()))
+		return &r, nil
+	case errors.Is(err, errCancelled) || errors.Is(context.Cause(ctx), errCancelled):
+		r.end(StatusCancelled, &Failure{Code: CodeCancelled, Err: errCancelled})
+		log.Warn(eventJobCancelled, took)
+		return &r, nil
+	case ctx.Err() != nil:
+		return nil, errors.Join(err, context.Cause(ctx)) // whatever it looks like, it is our own stopping
+	}
+	var idle idleError
+	if errors.As(err, &idle) {
+		log.Info(eventObjectIgnored, zap.String("reason", idle.Error()))
+		r.end(StatusIgnored, &Failure{Code: CodeIgnored, Err: idle})
+		return &r, nil
+	}
+	if err != nil {
+		f, err := h.judge(ctx, l, n, err)
+		if f == nil {
+			return nil, err
+		}
+		r.end(StatusFailed, f)
+	}
+	log.Warn(eventJobFailed, took, zap.String("code", r.Error.Code), zap.String("error", r.Error.Message))
+	return &r, nil
+}
+
+// judge decides whether a job has failed for good. It counts the engine's
+// failures in the claim: being given back by a worker that stops is none.
+func (h *Handler) judge(ctx context.Context, l *lease, n int, err error) (*Failure, error) {
+	failures := l.claim.Steps[n].Failures
+	if errors.As(err, new(*ffmpeg.Error)) || errors.As(err, new(*ffmpeg.CrashError)) {
+		failures++
+		if saved := l.change(ctx, func(c *Claim) { c.Steps[n].Failures = failures }); saved != nil {
+			return nil, errors.Join(err, saved)
+		}
+	}
+	return asFailure(err, failures, h.cfg.MaxAttempts), err
+}
+
+// input is what the nth step reads.
+func (c *Claim) input(n int) event.Location {
+	if n == 0 {
+		return c.Job.Source
+	}
+	return location(c.Steps[n-1].Result.Outputs[0].URI)
+}
+
+// waited reports whether MediaConvert had the job.
+func (c *Claim) waited() bool {
+	for _, s := range c.Steps {
+		if s.Cloud != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// open reports whether MediaConvert has a job that it has not ended.
+func (s StepState) open() bool {
+	for _, c := range s.Cloud {
+		if c.JobID != "" && !c.ended() {
+			return true
+		}
+	}
+	return false
+}
