@@ -1,11 +1,16 @@
-// Package awslocal serves SQS, SNS and S3 on one loopback address in this
-// process, for `mosaicd demo` and for tests. It is never used in production.
+// Package awslocal serves SQS, SNS, S3 and MediaConvert on one loopback address
+// in this process, for `mosaicd demo` and for tests. It is never used in
+// production.
+//
+// MediaConvert's jobs go through their states and send their events, but nothing
+// is transcoded: the files that they write, under the names that MediaConvert
+// would give them, are placeholders.
 //
 // Queues and topics are goaws's, buckets are gofakes3's, in memory. In front of
 // both lies a thin HTTP layer that corrects what a media worker would notice:
 // visibility timeouts end on time, receive counts grow, errors carry the codes
 // that the SDKs turn into types, GET honours If-Match, and S3 sends its
-// notifications. One address answers all three services, so AWS_ENDPOINT_URL
+// notifications. One address answers all services, so AWS_ENDPOINT_URL
 // alone points the SDKs and the AWS CLI at it; since its host is an IP address
 // they choose path-style S3 requests by themselves. (Version 1 of the CLI needs
 // --endpoint-url for SQS, see Server.Environ.)
@@ -47,6 +52,20 @@
 //     the directive REPLACE. UploadPartCopy is refused.
 //   - ListObjectVersions reports the MD5 of an object that was uploaded in
 //     parts where S3 reports its multipart ETag.
-//   - Tags, access lists, policies, encryption, lifecycle and such are refused
-//     with NotImplemented. Notifications are set with Server.Notify.
+//   - Tags of an object are shared by its versions, and stay when it is overwritten
+//     or deleted.
+//   - Access lists, policies, encryption, lifecycle and such are refused
+//     with NotImplemented. Notifications are set with Server.Notify, also those
+//     of EventBridge. No s3:TestEvent is sent.
+//
+// MediaConvert:
+//   - Jobs and job templates only: no queues, presets, tags or policies. A job's
+//     queue is not looked up, and its role not assumed.
+//   - Settings are held against the SDK's own types, and a few rules: what a codec
+//     allows is not known.
+//   - A job with a template needs inputs and output groups of its own.
+//   - Every output is said to last a second and to be 1280×720, unless its settings
+//     say both. QUEUE_HOP and NEW_WARNING are never sent.
+//   - Clippings, captions, encryption, I-frame playlists, additional manifests and
+//     subdirectories write nothing more.
 package awslocal
