@@ -226,7 +226,7 @@ func (d *demo) next(ctx context.Context) (jobs.Result, error) {
 	if err != nil {
 		return r, err
 	}
-	d.say("\nresult %d of %d, the %s, after %.1f s:\n%s", r.Step, r.Steps, r.Kind, time.Since(d.uploaded).Seconds(), body)
+	d.say("\nresult %d of %d, the %s, from topic %s after %.1f s:\n%s", r.Step, r.Steps, r.Kind, d.topic, time.Since(d.uploaded).Seconds(), body)
 	if r.Kind == jobs.KindTranscode {
 		d.say("(MediaConvert is not really here: these files are placeholders.)")
 	}
