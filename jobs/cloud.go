@@ -158,7 +158,7 @@ func (h *Handler) folder(job Job, step Step, d *transcode.Document, several bool
 	to := step.Destination
 	switch {
 	case to.Bucket == "":
-		to = event.Location{Bucket: h.cfg.OutputBucket, Key: h.cfg.TranscodePrefix + job.title() + "/" + d.Name + "/"}
+		to = event.Location{Bucket: h.cfg.OutputBucket, Key: h.cfg.TranscodePrefix + step.title(job) + "/" + d.Name + "/"}
 	case several:
 		to.Key += d.Name + "/"
 	}
@@ -177,6 +177,19 @@ func (h *Handler) folder(job Job, step Step, d *transcode.Document, several bool
 		}
 	}
 	return to, nil
+}
+
+// title is the folder for a source; parts of it don't go where all of it goes.
+func (s Step) title(j Job) string {
+	title := j.title()
+	if s.Transcode.Clips == nil {
+		return title
+	}
+	parts := []string{"clips"}
+	for _, c := range s.Transcode.Clips {
+		parts = append(parts, c.Source.String(), c.Start, c.End)
+	}
+	return title + "_clip-" + id(parts...)[:8]
 }
 
 // request is a CreateJob request: the job file, and what the route and then the

@@ -469,6 +469,27 @@ func TestVODRequest(t *testing.T) {
 	}
 }
 
+// TestClipsHaveTheirOwnPlace: the renditions of a part don't take the place of
+// those of the whole.
+func TestClipsHaveTheirOwnPlace(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.put("a.mp4", "video", nil)
+	seen := map[string]bool{}
+	for i, part := range []string{"", `,"start":"00:00:01:00"`, `,"start":"00:00:02:00"`, `,"start":"00:00:02:00","end":"00:00:03:00"`} {
+		m := message(`{"version":1,"kind":"transcode","source":"s3://uploads/a.mp4"`+part+`}`, 1)
+		m.MessageId = aws.String(fmt.Sprint(i))
+		if err := b.h.Handle(context.Background(), m); err != nil {
+			t.Fatal(err)
+		}
+		r := b.results(1)[0]
+		if uri := r.first(); seen[uri] || !strings.HasPrefix(uri, "s3://results/a") || (uri == "s3://results/a/hls/a.m3u8") != (part == "") {
+			t.Errorf("%s goes to %s", part, uri)
+		}
+		seen[r.first()] = true
+	}
+}
+
 func TestTranscodeRequest(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

@@ -39,7 +39,7 @@ func (h *Handler) cloudChanged(ctx context.Context, log *zap.Logger, e event.Med
 		log.Info(eventCloudIgnored, zap.String("reason", "mosaicd did not start it"))
 		return nil
 	}
-	log = log.With(zap.String(keyJob, ref.job), zap.String(keyKind, KindTranscode), zap.String(keySource, e.UserMetadata[metaInput]))
+	log = log.With(zap.String(keyJob, ref.job), zap.String(keyKind, KindTranscode), zap.String("input", e.UserMetadata[metaInput]))
 	switch e.Status {
 	case cloudComplete, cloudError, cloudCanceled:
 		return h.cloudEnded(ctx, log, e, ref, message)

@@ -102,8 +102,11 @@ func (h *Handler) finish(ctx context.Context, log *zap.Logger, l *lease) error {
 func (h *Handler) step(ctx context.Context, log *zap.Logger, l *lease, n int) (*Result, error) {
 	job, state := l.claim.Job, l.claim.Steps[n]
 	if state.Cloud == nil {
-		log.Info(eventJobStarted, zap.String("route", job.Route), zap.Int("step", n+1), zap.Int("steps", len(job.Steps)),
-			zap.String("destination", job.Steps[n].Destination.String()), zap.Int("failures", state.Failures))
+		to := zap.Skip()
+		if at := job.Steps[n].Destination; at.Bucket != "" {
+			to = zap.String("destination", at.String())
+		}
+		log.Info(eventJobStarted, zap.String("route", job.Route), zap.Int("step", n+1), zap.Int("steps", len(job.Steps)), to, zap.Int("failures", state.Failures))
 	}
 	r := newResult(job, n, state.Kind, time.Now())
 	var err error
@@ -124,7 +127,11 @@ func (h *Handler) step(ctx context.Context, log *zap.Logger, l *lease, n int) (*
 	took := zap.Float64("seconds", r.FinishedAt.Sub(r.StartedAt).Seconds())
 	switch {
 	case err == nil && r.Status == StatusSucceeded:
-		log.Info(eventJobSucceeded, took, zap.Any("stats", r.Stats), zap.Int("outputs", len(r.Outputs)), zap.String("output", r.first()))
+		stats := zap.Skip()
+		if r.Stats != nil {
+			stats = zap.Any("stats", r.Stats)
+		}
+		log.Info(eventJobSucceeded, took, stats, zap.Int("outputs", len(r.Outputs)), zap.String("output", r.first()))
 		return &r, nil
 	case errors.Is(err, errCancelled) || errors.Is(context.Cause(ctx), errCancelled):
 		r.end(StatusCancelled, &Failure{Code: CodeCancelled, Err: errCancelled})

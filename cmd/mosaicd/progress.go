@@ -77,6 +77,14 @@ func (p *progress) step(s jobs.Phase, at ffmpeg.Progress) {
 	_ = p.shown.Set64(position)
 }
 
+// leave is end for what isn't done.
+func (p *progress) leave() {
+	if p.shown != nil {
+		_, _ = io.WriteString(p.out, "\n")
+		p.shown = nil
+	}
+}
+
 // end leaves the terminal's line to what is printed next.
 func (p *progress) end() {
 	if p.shown == nil {

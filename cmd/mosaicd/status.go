@@ -52,14 +52,17 @@ func (c *statusCommand) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	w := &watcher{cloud: cloud, out: std.out, bar: newProgress("auto", std.err)}
-	defer w.bar.end()
+	defer w.bar.leave()
 	for {
 		claim, err := records.Read(ctx, c.JobID)
 		if err != nil {
 			return err
 		}
 		if !c.Watch || claim.State.Ended() {
-			w.bar.end()
+			if claim.State == jobs.StateSucceeded {
+				w.bar.end()
+			}
+			w.bar.leave()
 			return c.print(ctx, w, claim)
 		}
 		if err := w.show(ctx, claim); err != nil {
