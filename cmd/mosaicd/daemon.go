@@ -84,8 +84,8 @@ func (d *daemon) run(ctx context.Context) error {
 
 // work runs the worker and, as long as it takes messages, the reconciler.
 func (d *daemon) work(ctx context.Context) error {
-	var g errgroup.Group
-	g.Go(func() error { d.handler.Reconcile(ctx); return nil })
+	g, worked := errgroup.WithContext(ctx)
+	g.Go(func() error { d.handler.Reconcile(worked); return nil })
 	g.Go(func() error { return d.worker.Run(ctx) })
 	return g.Wait()
 }
