@@ -329,10 +329,10 @@ func TestMediaConvertTemplates(t *testing.T) {
 	c.create(t, in)
 }
 
-//lint:ignore SA1019 the usual Lambda calls it
 func TestMediaConvertEndpoints(t *testing.T) {
 	t.Parallel()
 	c := startCloud(t)
+	//lint:ignore SA1019 the usual Lambda calls it
 	out, err := c.mc.DescribeEndpoints(t.Context(), &mediaconvert.DescribeEndpointsInput{})
 	if err != nil || len(out.Endpoints) != 1 || *out.Endpoints[0].Url != c.URL() {
 		t.Errorf("%+v, %v", out, err)
