@@ -50,6 +50,7 @@ type StepState struct {
 	Kind      string        `json:"kind"`
 	Failures  int           `json:"failures,omitempty"` // of the engine
 	Probe     *ffmpeg.Media `json:"probe,omitempty"`
+	Search    *FaceSearch   `json:"search,omitempty"`
 	Cloud     []CloudJob    `json:"cloud,omitempty"`
 	Result    *Result       `json:"result,omitempty"`
 	Published bool          `json:"published,omitempty"`

@@ -349,6 +349,27 @@ func TestThrottled(t *testing.T) {
 	}
 }
 
+// TestAnotherAttemptIsThrottled: the event that caused it comes again and goes on.
+func TestAnotherAttemptIsThrottled(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, routed(transcoded))
+	b.h.cloud = mediaconvert.New(b.cloud.Options(), func(o *mediaconvert.Options) { o.Retryer = aws.NopRetryer{} })
+	codes := make(chan int, 2)
+	codes <- 1999
+	codes <- 0
+	b.server.FailJobs(func(*mediaconvert.CreateJobInput) (int, string) { return <-codes, "no good" })
+	if err := b.handle(created(record("a.mp4", b.put("a.mp4", "video", nil), 5)), 1); err != nil {
+		t.Fatal(err)
+	}
+	b.server.Throttle(2)
+	if r := b.results(1)[0]; r.Status != StatusSucceeded || r.Cloud[0].Attempts != 2 || len(b.cloudJobs()) != 2 {
+		t.Errorf("result is %+v, %+v", r, r.Cloud)
+	}
+	if n := len(b.logs.FilterMessage(eventJobInterrupted).All()); n != 2 {
+		t.Errorf("interrupted %d times", n)
+	}
+}
+
 func TestRefusedByMediaConvert(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, routed(transcoded))

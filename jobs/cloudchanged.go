@@ -97,23 +97,21 @@ func (h *Handler) cloudEnded(ctx context.Context, log *zap.Logger, e event.Media
 		return h.interrupted(log, soon(claim)) // whoever dispatches it hasn't noted that yet
 	}
 	part := &claim.Steps[ref.step].Cloud[ref.part]
+	note := func(*Claim) {}
 	if reason := stale(part, e, ref); reason != "" {
 		log.Info(eventCloudIgnored, zap.String("reason", reason))
-		if claim.Steps[ref.step].open() || claim.State == StateWaiting {
+		if claim.State == StateWaiting {
 			return nil
 		}
-		// A worker noted it and died: go on where it stopped.
-	}
-	outcome := h.outcome(ctx, log, *part, e)
-	if outcome.err != nil {
-		return h.interrupted(log, outcome.err)
-	}
-	ended := part.ended()
-	l, err := h.takeOver(ctx, claim, message, func(c *Claim) {
-		if !ended {
-			c.Steps[ref.step].Cloud[ref.part] = outcome.part
+		// A worker noted it and could not go on: go on where it stopped.
+	} else {
+		outcome, err := h.outcome(ctx, log, *part, e)
+		if err != nil {
+			return h.interrupted(log, err)
 		}
-	})
+		note = func(c *Claim) { c.Steps[ref.step].Cloud[ref.part] = outcome }
+	}
+	l, err := h.takeOver(ctx, claim, message, note)
 	if err != nil {
 		return h.interrupted(log, err)
 	}
@@ -143,14 +141,9 @@ func stale(part *CloudJob, e event.MediaConvertChanged, ref cloudRef) string {
 	return ""
 }
 
-type cloudOutcome struct {
-	part CloudJob
-	err  error
-}
-
 // outcome is the state of a CloudJob after MediaConvert's last word, which for
 // what may pass is another attempt.
-func (h *Handler) outcome(ctx context.Context, log *zap.Logger, part CloudJob, e event.MediaConvertChanged) cloudOutcome {
+func (h *Handler) outcome(ctx context.Context, log *zap.Logger, part CloudJob, e event.MediaConvertChanged) (CloudJob, error) {
 	part.JobID, part.Status = e.JobID, e.Status
 	for _, w := range e.Warnings {
 		part.Warnings = append(part.Warnings, CloudWarning{Code: w.Code, Count: w.Count})
@@ -160,7 +153,7 @@ func (h *Handler) outcome(ctx context.Context, log *zap.Logger, part CloudJob, e
 	case cloudComplete:
 		outputs, err := h.measure(ctx, transcode.Outputs(e.Groups, part.Planned))
 		if err != nil {
-			return cloudOutcome{part, err}
+			return part, err
 		}
 		part.Outputs = outputs
 	case cloudError:
@@ -176,7 +169,7 @@ func (h *Handler) outcome(ctx context.Context, log *zap.Logger, part CloudJob, e
 		part.Error = &ResultError{Code: CodeMediaConvert + strconv.Itoa(e.ErrorCode), Message: e.ErrorMessage}
 	}
 	log.Info(eventCloudEnded, fields...)
-	return cloudOutcome{part: part}
+	return part, nil
 }
 
 // measure fills in the sizes of what was written, and what MediaConvert didn't

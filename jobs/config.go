@@ -37,6 +37,8 @@ type Config struct {
 	// Routes say what is to be done with an upload. Defaults to routes.Default().
 	Routes *routes.Routes
 	Cloud  CloudConfig
+	// Rekognition is required with DetectorRekognition.
+	Rekognition RekognitionConfig
 	// MaxSourceBytes is the largest source that is downloaded. Defaults to 50 GB.
 	MaxSourceBytes int64
 	// MaxAttempts is how often a job is tried whose engine fails or crashes, and
@@ -107,10 +109,12 @@ func (c Config) Validate() error {
 		return errors.New("topic ARN: missing")
 	case c.Scratch == "":
 		return errors.New("scratch: missing")
-	case c.Detector == DetectorRekognition:
-		return errors.New("detector: rekognition is not in this version yet: use builtin")
-	case c.Detector != DetectorBuiltin:
-		return fmt.Errorf("detector: must be builtin (got %q)", c.Detector)
+	case c.Detector != DetectorBuiltin && c.Detector != DetectorRekognition:
+		return fmt.Errorf("detector: must be builtin or rekognition (got %q)", c.Detector)
+	case c.Detector == DetectorRekognition && c.Rekognition.TopicARN == "":
+		return errors.New("rekognition topic ARN: missing: the SNS topic by which Rekognition says that it is done")
+	case c.Detector == DetectorRekognition && !roleARN.MatchString(c.Rekognition.Role):
+		return fmt.Errorf("rekognition role: must be the ARN of an IAM role (got %q)", c.Rekognition.Role)
 	case c.MaxSourceBytes < 0:
 		return fmt.Errorf("max source bytes: must not be negative (got %d)", c.MaxSourceBytes)
 	case c.MaxAttempts < 0:

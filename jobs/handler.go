@@ -21,20 +21,22 @@ type Clients struct {
 	S3           S3
 	SNS          SNS
 	MediaConvert MediaConvert
+	Rekognition  Rekognition
 }
 
 // A Handler does what messages ask for. It may be used by several goroutines at
 // once.
 type Handler struct {
-	store     *store
-	claims    *Claims
-	publisher *publisher
-	cloud     MediaConvert
-	documents *documents
-	engine    Engine
-	log       *zap.Logger
-	cfg       Config
-	owner     string // of the claims that this process has
+	store       *store
+	claims      *Claims
+	publisher   *publisher
+	cloud       MediaConvert
+	rekognition Rekognition
+	documents   *documents
+	engine      Engine
+	log         *zap.Logger
+	cfg         Config
+	owner       string // of the claims that this process has
 }
 
 // NewHandler returns a Handler, or an error that names what is wrong in cfg. It
@@ -54,15 +56,16 @@ func NewHandler(clients Clients, engine Engine, log *zap.Logger, cfg Config) (*H
 	store := newStore(clients.S3)
 	claims := NewClaims(clients.S3, cfg.OutputBucket, cfg.StatePrefix)
 	return &Handler{
-		store:     store,
-		claims:    claims,
-		publisher: &publisher{sns: clients.SNS, topic: cfg.TopicARN, full: claims.location},
-		cloud:     clients.MediaConvert,
-		documents: newDocuments(store, clients.MediaConvert),
-		engine:    engine,
-		log:       log,
-		cfg:       cfg,
-		owner:     fmt.Sprintf("%s/%d/%s", host, os.Getpid(), rand.Text()[:8]),
+		store:       store,
+		claims:      claims,
+		publisher:   &publisher{sns: clients.SNS, topic: cfg.TopicARN, full: claims.location},
+		cloud:       clients.MediaConvert,
+		rekognition: clients.Rekognition,
+		documents:   newDocuments(store, clients.MediaConvert),
+		engine:      engine,
+		log:         log,
+		cfg:         cfg,
+		owner:       fmt.Sprintf("%s/%d/%s", host, os.Getpid(), rand.Text()[:8]),
 	}, nil
 }
 
@@ -86,7 +89,7 @@ func (h *Handler) Handle(ctx context.Context, m types.Message) error {
 		case event.MediaConvertChanged:
 			err = h.cloudChanged(ctx, log, e, message)
 		case event.FaceSearchEnded:
-			ignored(log, e.Source, "this version starts no face searches")
+			err = h.searchEnded(ctx, log, e, message)
 		case event.TestNotification:
 			log.Info(eventObjectIgnored, zap.String("bucket", e.Bucket), zap.String("reason", "S3 says that its notifications work"))
 		case event.Ignored:

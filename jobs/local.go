@@ -26,7 +26,7 @@ const maxPageBytes = 64 << 20
 
 // local does a step on this machine, and fills in its result.
 func (h *Handler) local(ctx context.Context, log *zap.Logger, c *Claim, n int, r *Result) (err error) {
-	step, input := c.Job.Steps[n], c.input(n)
+	step := c.Job.Steps[n]
 	extension := strings.ToLower(path.Ext(step.Destination.Key))
 	mediaType, ok := mediaTypes[extension]
 	if !ok {
@@ -35,25 +35,17 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, c *Claim, n int, r
 	if at := step.Destination; at.Bucket == c.Job.Source.Bucket && at.Key == c.Job.Source.Key {
 		return failf(CodeInvalidRequest, "destination %s is the source, which is never overwritten", at)
 	}
-	etag := ""
-	if n == 0 {
-		etag = c.Job.ETag
-	}
-	source, err := h.store.head(ctx, input, etag)
+	source, err := h.source(ctx, c, n)
 	if err != nil {
 		return err
 	}
-	upload := n == 0 && !c.Job.Asked
-	switch {
-	case source.job != "" && upload:
-		return idleError("mosaicd wrote it")
-	case source.bytes == 0 && upload:
-		return idleError("it is empty")
-	case source.bytes > h.cfg.MaxSourceBytes:
-		return failf(CodeSourceTooLarge, "source has %d bytes, the limit is %d", source.bytes, h.cfg.MaxSourceBytes)
-	}
 	cover := Cover{Settings: step.Settings, Detector: h.cfg.Detector}
-	if cover.Detections, err = h.detections(ctx, step.Detections); err != nil {
+	if c.Steps[n].Search != nil {
+		cover.Detections, err = h.searched(ctx, c.Steps[n])
+	} else {
+		cover.Detections, err = h.detections(ctx, step.Detections)
+	}
+	if err != nil {
 		return err
 	}
 
@@ -103,6 +95,28 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, c *Claim, n int, r
 		Height:          done.Output.Height,
 	}}
 	return nil
+}
+
+// source looks the input of the nth step up, and refuses what is none.
+func (h *Handler) source(ctx context.Context, c *Claim, n int) (object, error) {
+	etag := ""
+	if n == 0 {
+		etag = c.Job.ETag
+	}
+	o, err := h.store.head(ctx, c.input(n), etag)
+	if err != nil {
+		return o, err
+	}
+	upload := n == 0 && !c.Job.Asked
+	switch {
+	case o.job != "" && upload:
+		return o, idleError("mosaicd wrote it")
+	case o.bytes == 0 && upload:
+		return o, idleError("it is empty")
+	case o.bytes > h.cfg.MaxSourceBytes:
+		return o, failf(CodeSourceTooLarge, "source has %d bytes, the limit is %d", o.bytes, h.cfg.MaxSourceBytes)
+	}
+	return o, nil
 }
 
 // detections reads the pages that a request names; nil where it names none.

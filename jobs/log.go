@@ -21,6 +21,10 @@ const (
 	eventCloudEnded      = "cloud_ended"      // MediaConvert says what came of a job
 	eventCloudIgnored    = "cloud_ignored"    // MediaConvert says it of a job that isn't ours, or again
 	eventCloudAsked      = "cloud_asked"      // MediaConvert was silent for too long about a job
+	eventSearchStarted   = "search_started"   // Rekognition looks for faces
+	eventSearchEnded     = "search_ended"     //
+	eventSearchFetched   = "search_fetched"   // all pages of its result
+	eventSearchIgnored   = "search_ignored"   // its notice is of a search that isn't ours, or comes again
 	eventReconcileFailed = "reconcile_failed" //
 	eventSourceDisposed  = "source_disposed"  // tagged, moved or deleted, as the route says
 	eventSourceKept      = "source_kept"      // though the route says otherwise
@@ -33,5 +37,6 @@ const (
 	keyMessage  = "message_id"
 	keyKind     = "kind"
 	keySource   = "source"
+	keySearch   = "rekognition_job_id"
 	keyCloudJob = "mediaconvert_job_id"
 )

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/mediaconvert"
 	mctypes "github.com/aws/aws-sdk-go-v2/service/mediaconvert/types"
+	"github.com/aws/aws-sdk-go-v2/service/rekognition"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -41,6 +43,7 @@ const (
 type fakeEngine struct {
 	mu    sync.Mutex
 	specs []ffmpeg.Spec
+	probe ffmpeg.Media // what OpProbe says, instead of an MP4
 	do    func(context.Context, ffmpeg.Spec) (ffmpeg.Report, error)
 }
 
@@ -56,7 +59,7 @@ func (e *fakeEngine) Run(ctx context.Context, s ffmpeg.Spec, progress func(ffmpe
 	}
 	r := ffmpeg.Report{Frames: 50, FramesCovered: 20, Output: ffmpeg.Media{Duration: 2, Width: 640, Height: 360}}
 	if s.Op == ffmpeg.OpProbe {
-		return ffmpeg.Report{Source: ffmpeg.Media{Width: 720, Height: 1280}}, nil
+		return ffmpeg.Report{Source: cmp.Or(e.probe, ffmpeg.Media{Format: "mov,mp4", Codec: "h264", Duration: 2, Width: 720, Height: 1280})}, nil
 	}
 	if s.Op == ffmpeg.OpDetect {
 		r.Detections = json.RawMessage(`{"JobStatus":"SUCCEEDED","Faces":[{"Timestamp":0,"Face":{"BoundingBox":{"Left":0.1,"Top":0.1,"Width":0.2,"Height":0.2}}}]}`)
@@ -107,37 +110,39 @@ func (r *refusingSNS) Publish(ctx context.Context, in *sns.PublishInput, o ...fu
 
 // A bench is a Handler with an AWS of its own.
 type bench struct {
-	t       *testing.T
-	h       *Handler
-	engine  *fakeEngine
-	sns     *refusingSNS
-	server  *awslocal.Server
-	s3      *s3.Client
-	s3calls *failingS3 // what the handler calls
-	sqs     *sqs.Client
-	cloud   *mediaconvert.Client
-	config  Config
-	clients Clients
-	inbox   string
-	events  string // queue of MediaConvert's events
-	scratch string
-	logs    *observer.ObservedLogs
+	t        *testing.T
+	h        *Handler
+	engine   *fakeEngine
+	sns      *refusingSNS
+	server   *awslocal.Server
+	s3       *s3.Client
+	s3calls  *failingS3 // what the handler calls
+	sqs      *sqs.Client
+	cloud    *mediaconvert.Client
+	config   Config
+	clients  Clients
+	inbox    string
+	events   string // queue of MediaConvert's events
+	scratch  string
+	found    []byte // what Rekognition finds
+	searches *countingRekognition
+	logs     *observer.ObservedLogs
 }
 
 func newBench(t *testing.T, change ...func(*Config)) *bench {
 	t.Helper()
 	ctx := context.Background()
-	server, err := awslocal.Start(ctx, awslocal.Config{})
+	b := &bench{t: t, engine: &fakeEngine{}, scratch: t.TempDir()}
+	server, err := awslocal.Start(ctx, awslocal.Config{Faces: func(context.Context, []byte) ([]byte, error) { return b.found, nil }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { server.Close() })
 	cfg := server.AWSConfig()
 	topics := sns.NewFromConfig(cfg)
-	b := &bench{
-		t: t, engine: &fakeEngine{}, sns: &refusingSNS{SNS: topics},
-		server: server, s3: s3.NewFromConfig(cfg), sqs: sqs.NewFromConfig(cfg), cloud: mediaconvert.NewFromConfig(cfg), scratch: t.TempDir(),
-	}
+	b.sns, b.server = &refusingSNS{SNS: topics}, server
+	b.s3, b.sqs, b.cloud = s3.NewFromConfig(cfg), sqs.NewFromConfig(cfg), mediaconvert.NewFromConfig(cfg)
+	b.searches = &countingRekognition{Rekognition: rekognition.NewFromConfig(cfg)}
 	b.s3calls = &failingS3{S3: b.s3}
 	for _, name := range []string{uploads, results} {
 		if _, err := b.s3.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &name}); err != nil {
@@ -152,31 +157,56 @@ func newBench(t *testing.T, change ...func(*Config)) *bench {
 		*url = *queue.QueueUrl
 	}
 	server.NotifyJobs(b.events)
-	topic, err := topics.CreateTopic(ctx, &sns.CreateTopicInput{Name: aws.String("results")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = topics.Subscribe(ctx, &sns.SubscribeInput{
-		TopicArn: topic.TopicArn, Protocol: aws.String("sqs"), Attributes: map[string]string{"RawMessageDelivery": "true"},
-		Endpoint: aws.String("arn:aws:sqs:" + awslocal.Region + ":" + awslocal.AccountID + ":inbox"),
-	})
-	if err != nil {
-		t.Fatal(err)
+	arns := map[string]string{}
+	for name, queue := range map[string]string{"results": "inbox", "AmazonRekognition": "events"} {
+		topic, err := topics.CreateTopic(ctx, &sns.CreateTopicInput{Name: &name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		arns[name] = *topic.TopicArn
+		_, err = topics.Subscribe(ctx, &sns.SubscribeInput{
+			TopicArn: topic.TopicArn, Protocol: aws.String("sqs"), Attributes: map[string]string{"RawMessageDelivery": strconv.FormatBool(name == "results")},
+			Endpoint: aws.String("arn:aws:sqs:" + awslocal.Region + ":" + awslocal.AccountID + ":" + queue),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	c := Config{
-		OutputBucket: results, OutputPrefix: "mosaic/", TopicARN: *topic.TopicArn, Scratch: b.scratch,
+		OutputBucket: results, OutputPrefix: "mosaic/", TopicARN: arns["results"], Scratch: b.scratch,
 		Detector: DetectorBuiltin, Settings: DefaultSettings(), Cloud: CloudConfig{Role: "arn:aws:iam::000000000000:role/mediaconvert"},
+		Rekognition: RekognitionConfig{TopicARN: arns["AmazonRekognition"], Role: "arn:aws:iam::000000000000:role/rekognition"},
 	}
 	for _, f := range change {
 		f(&c)
 	}
 	core, logs := observer.New(zap.DebugLevel)
 	b.logs = logs
-	b.config, b.clients = c, Clients{S3: b.s3calls, SNS: b.sns, MediaConvert: b.cloud}
+	b.config, b.clients = c, Clients{S3: b.s3calls, SNS: b.sns, MediaConvert: b.cloud, Rekognition: b.searches}
 	if b.h, err = NewHandler(b.clients, b.engine, zap.New(core), c); err != nil {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// A countingRekognition counts what is asked of it.
+type countingRekognition struct {
+	Rekognition
+	pages   atomic.Int32
+	started func() // called when a search was started
+}
+
+func (c *countingRekognition) StartFaceDetection(ctx context.Context, in *rekognition.StartFaceDetectionInput, o ...func(*rekognition.Options)) (*rekognition.StartFaceDetectionOutput, error) {
+	out, err := c.Rekognition.StartFaceDetection(ctx, in, o...)
+	if c.started != nil {
+		c.started()
+	}
+	return out, err
+}
+
+func (c *countingRekognition) GetFaceDetection(ctx context.Context, in *rekognition.GetFaceDetectionInput, o ...func(*rekognition.Options)) (*rekognition.GetFaceDetectionOutput, error) {
+	c.pages.Add(1)
+	return c.Rekognition.GetFaceDetection(ctx, in, o...)
 }
 
 // A failingS3 refuses writes of claims as long as it is told to.

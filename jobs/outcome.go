@@ -10,20 +10,22 @@ import (
 // Codes of a failed result that are not the engine's own (those are
 // ffmpeg.Code values). They are stable: subscribers filter by them.
 const (
-	CodeSourceGone        = "source_gone"          // the object, its version or its bucket isn't there
-	CodeSourceChanged     = "source_changed"       // the object was overwritten after the event
-	CodeSourceArchived    = "source_archived"      // the object must be restored from Glacier first
-	CodeSourceTooLarge    = "source_too_large"     // larger than the worker's limit
-	CodeInvalidRequest    = "invalid_request"      // an operator's message asks for what can't be
-	CodeInvalidDetections = "invalid_detections"   // the pages of detections are incomplete or make no sense
-	CodeEngineCrashed     = "engine_crashed"       // the engine died on this file, several times
-	CodeInvalidSidecar    = "invalid_sidecar"      // a clip.json can't be read
-	CodeInvalidRoute      = "invalid_route"        // what a route makes of this object's key can't be
-	CodeInvalidSettings   = "invalid_settings"     // a MediaConvert job file or template can't be used
-	CodeRefused           = "mediaconvert_refused" // MediaConvert did not take the job
-	CodeMediaConvert      = "mediaconvert_"        // and the code with which MediaConvert gave up
-	CodeCancelled         = "cancelled"            // somebody did
-	CodeIgnored           = "ignored"              // there was nothing to do
+	CodeSourceGone        = "source_gone"             // the object, its version or its bucket isn't there
+	CodeSourceChanged     = "source_changed"          // the object was overwritten after the event
+	CodeSourceArchived    = "source_archived"         // the object must be restored from Glacier first
+	CodeSourceTooLarge    = "source_too_large"        // larger than the worker's limit
+	CodeInvalidRequest    = "invalid_request"         // an operator's message asks for what can't be
+	CodeInvalidDetections = "invalid_detections"      // the pages of detections are incomplete or make no sense
+	CodeEngineCrashed     = "engine_crashed"          // the engine died on this file, several times
+	CodeInvalidSidecar    = "invalid_sidecar"         // a clip.json can't be read
+	CodeInvalidRoute      = "invalid_route"           // what a route makes of this object's key can't be
+	CodeInvalidSettings   = "invalid_settings"        // a MediaConvert job file or template can't be used
+	CodeRefused           = "mediaconvert_refused"    // MediaConvert did not take the job
+	CodeMediaConvert      = "mediaconvert_"           // and the code with which MediaConvert gave up
+	CodeSearchFailed      = "rekognition_failed"      // Rekognition did not look for faces to the end
+	CodeNotSearchable     = "rekognition_unsupported" // Rekognition doesn't take such videos
+	CodeCancelled         = "cancelled"               // somebody did
+	CodeIgnored           = "ignored"                 // there was nothing to do
 )
 
 // A Failure ends a job for good: it is published as a failed result and not

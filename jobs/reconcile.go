@@ -64,6 +64,12 @@ func (h *Handler) ask(ctx context.Context, log *zap.Logger, id string) error {
 	}
 	asked := false
 	for _, s := range claim.Steps {
+		if s.Search != nil && s.Search.Status == "" && s.Result == nil {
+			asked = true
+			if err := h.askForSearch(ctx, log, claim, s.Search); err != nil {
+				return err
+			}
+		}
 		for _, part := range s.Cloud {
 			if part.JobID == "" || part.ended() {
 				continue

@@ -101,7 +101,7 @@ func (h *Handler) finish(ctx context.Context, log *zap.Logger, l *lease) error {
 // waits for MediaConvert; or an error when another try may help.
 func (h *Handler) step(ctx context.Context, log *zap.Logger, l *lease, n int) (*Result, error) {
 	job, state := l.claim.Job, l.claim.Steps[n]
-	if state.Cloud == nil {
+	if state.Cloud == nil && state.Search == nil {
 		to := zap.Skip()
 		if at := job.Steps[n].Destination; at.Bucket != "" {
 			to = zap.String("destination", at.String())
@@ -121,7 +121,16 @@ func (h *Handler) step(ctx context.Context, log *zap.Logger, l *lease, n int) (*
 			return nil, nil
 		}
 	default:
-		err = h.local(ctx, log, l.claim, n, &r)
+		var waiting bool
+		if h.searches(job.Steps[n]) {
+			waiting, err = h.search(ctx, log, l, n)
+		}
+		if waiting && err == nil {
+			return nil, nil
+		}
+		if err == nil {
+			err = h.local(ctx, log, l.claim, n, &r)
+		}
 	}
 	r.FinishedAt = time.Now().UTC()
 	took := zap.Float64("seconds", r.FinishedAt.Sub(r.StartedAt).Seconds())
@@ -178,10 +187,10 @@ func (c *Claim) input(n int) event.Location {
 	return location(c.Steps[n-1].Result.Outputs[0].URI)
 }
 
-// waited reports whether MediaConvert had the job.
+// waited reports whether MediaConvert or Rekognition had the job.
 func (c *Claim) waited() bool {
 	for _, s := range c.Steps {
-		if s.Cloud != nil {
+		if s.Cloud != nil || s.Search != nil {
 			return true
 		}
 	}

@@ -15,7 +15,8 @@ type Detector string
 const (
 	// DetectorBuiltin looks for faces in the engine, in a pass of its own.
 	DetectorBuiltin Detector = "builtin"
-	// DetectorRekognition asks Amazon Rekognition. This version can't yet.
+	// DetectorRekognition asks Amazon Rekognition, which says by a message when it
+	// is done.
 	DetectorRekognition Detector = "rekognition"
 	// DetectorNone looks for none: nothing is covered.
 	DetectorNone Detector = "none"

@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"go.uber.org/zap"
 )
 
@@ -43,20 +44,25 @@ type Config struct {
 	// Media gives the bytes of the files that those jobs write, by their extension
 	// with its dot. Defaults to a line of text that says that nothing is transcoded.
 	Media func(extension string) []byte
+	// Faces looks for the faces in a video for Rekognition, and returns JSON with
+	// Faces and VideoMetadata as GetFaceDetection has them. Without it Rekognition's
+	// jobs fail.
+	Faces func(ctx context.Context, video []byte) ([]byte, error)
 }
 
-// A Server answers SQS, SNS, S3 and MediaConvert requests from memory. Make one with Start.
+// A Server answers SQS, SNS, S3, MediaConvert and Rekognition requests from memory. Make one with Start.
 type Server struct {
 	url        string
 	account    *account
 	objects    *objects
 	buckets    http.Handler
 	transcoder *transcoder
+	searcher   *searcher
 	client     *http.Client // used by AWSConfig, so that Close can close its connections
 	close      func() error
 }
 
-// Start serves SQS, SNS, S3 and MediaConvert on cfg.Addr until ctx ends or Close is called.
+// Start serves SQS, SNS, S3, MediaConvert and Rekognition on cfg.Addr until ctx ends or Close is called.
 // It fails if the address is not a loopback address or cannot be listened on.
 func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.Addr == "" {
@@ -88,6 +94,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 
 	serving, cancel := context.WithCancel(ctx)
 	s.transcoder = newTranscoder(serving, url, cfg, s.objects, s.account.send)
+	s.searcher = newSearcher(serving, cfg, s.objects, sns.NewFromConfig(s.AWSConfig()))
 	hs := &http.Server{
 		Handler:     http.HandlerFunc(s.route),
 		BaseContext: func(net.Listener) context.Context { return serving },
@@ -104,6 +111,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 		}
 		s.client.CloseIdleConnections()
 		s.transcoder.running.Wait()
+		s.searcher.running.Wait()
 		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve: %w", err)
 		}
@@ -164,9 +172,11 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case strings.HasPrefix(target, sqsTarget):
 		s.account.serveSQS(w, r)
+	case strings.HasPrefix(target, rekognitionTarget):
+		s.searcher.ServeHTTP(w, r)
 	case target != "":
 		writeSQSError(w, &apiError{status: http.StatusBadRequest, code: "UnknownOperationException",
-			message: fmt.Sprintf("%s is not served here; known are SQS, SNS, S3 and MediaConvert", target)})
+			message: fmt.Sprintf("%s is not served here; known are SQS, SNS, S3, MediaConvert and Rekognition", target)})
 	case isMediaConvert(r):
 		s.transcoder.ServeHTTP(w, r)
 	case r.Method == http.MethodPost && r.URL.Path == "/":

@@ -1,0 +1,288 @@
+package jobs
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/rekognition"
+	"github.com/aws/aws-sdk-go-v2/service/rekognition/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"go.uber.org/zap"
+
+	"github.com/mosaicd/mosaicd/ffmpeg"
+	"github.com/mosaicd/mosaicd/jobs/event"
+	"github.com/mosaicd/mosaicd/jobs/faces"
+)
+
+// Rekognition is what a Handler calls. *rekognition.Client is one.
+type Rekognition interface {
+	StartFaceDetection(context.Context, *rekognition.StartFaceDetectionInput, ...func(*rekognition.Options)) (*rekognition.StartFaceDetectionOutput, error)
+	GetFaceDetection(context.Context, *rekognition.GetFaceDetectionInput, ...func(*rekognition.Options)) (*rekognition.GetFaceDetectionOutput, error)
+}
+
+// RekognitionConfig is how Rekognition says that it is done.
+type RekognitionConfig struct {
+	// TopicARN is the SNS topic that it publishes to. The queue subscribes to it.
+	TopicARN string
+	// Role is the ARN of the role with which it does so.
+	Role string
+}
+
+// A FaceSearch is what Rekognition does for one step.
+type FaceSearch struct {
+	JobID  string `json:"jobId"`
+	Status string `json:"status,omitempty"` // SUCCEEDED, FAILED or ERROR; empty: not yet
+	// Detections is the object that holds all pages of the result, once they were
+	// fetched: a list.
+	Detections event.Location `json:"detections,omitzero"`
+}
+
+// What Rekognition takes.
+// https://docs.aws.amazon.com/rekognition/latest/dg/limits.html
+const (
+	maxSearchedBytes    = 10 << 30
+	maxSearchedDuration = 6 * time.Hour
+)
+
+const searchSucceeded = "SUCCEEDED"
+
+// searches reports whether faces are looked for by Rekognition in a step.
+func (h *Handler) searches(s Step) bool {
+	return s.Kind == KindMosaic && h.cfg.Detector == DetectorRekognition && len(s.Detections) == 0
+}
+
+// search has Rekognition look for the faces of the nth step. It reports whether
+// the job has to wait for that now; else the claim knows where the result is.
+func (h *Handler) search(ctx context.Context, log *zap.Logger, l *lease, n int) (waiting bool, err error) {
+	state := l.claim.Steps[n]
+	switch {
+	case state.Search == nil:
+		return h.startSearch(ctx, log, l, n)
+	case state.Search.Status == "":
+		return true, l.leave(ctx, StateWaiting)
+	case state.Search.Status != searchSucceeded:
+		return false, failf(CodeSearchFailed, "Rekognition job %s ended as %s", state.Search.JobID, state.Search.Status)
+	case state.Search.Detections.Bucket != "":
+		return false, nil
+	}
+	pages, err := h.searchPages(ctx, state.Search.JobID)
+	if err != nil {
+		return false, err
+	}
+	at := event.Location{Bucket: h.cfg.OutputBucket, Key: fmt.Sprintf("%sdetections/%s.json", h.cfg.StatePrefix, l.claim.Job.resultID(n))}
+	if err := h.store.write(ctx, at, l.claim.Job.ID, pages); err != nil {
+		return false, err
+	}
+	log.Info(eventSearchFetched, zap.Int("pages", len(pages)), zap.String("detections", at.String()))
+	return false, l.change(ctx, func(c *Claim) {
+		search := *c.Steps[n].Search
+		search.Detections = at
+		c.Steps[n].Search = &search
+	})
+}
+
+// startSearch starts a job of Rekognition. Its token makes it one job, however
+// often it is asked for within a week.
+func (h *Handler) startSearch(ctx context.Context, log *zap.Logger, l *lease, n int) (waiting bool, err error) {
+	probe, err := h.searchable(ctx, l.claim, n)
+	if err != nil {
+		return false, err
+	}
+	if err := h.claims.wait(ctx, l.claim.Job.ID); err != nil {
+		return false, err
+	}
+	input, tag := l.claim.input(n), l.claim.Job.resultID(n)
+	out, err := h.rekognition.StartFaceDetection(ctx, &rekognition.StartFaceDetectionInput{
+		Video:               &types.Video{S3Object: &types.S3Object{Bucket: &input.Bucket, Name: &input.Key, Version: version(input)}},
+		ClientRequestToken:  &tag,
+		JobTag:              &tag,
+		NotificationChannel: &types.NotificationChannel{SNSTopicArn: &h.cfg.Rekognition.TopicARN, RoleArn: &h.cfg.Rekognition.Role},
+	})
+	switch {
+	case errors.As(err, new(*types.VideoTooLargeException)):
+		return false, failf(CodeSourceTooLarge, "Rekognition takes 10 GB and 6 hours: %w", err)
+	case errors.As(err, new(*types.InvalidS3ObjectException)):
+		return false, failf(CodeSearchFailed, "Rekognition can't read %s: %w", input, err)
+	case err != nil: // too many jobs at once, denied, out of reach: it may pass
+		return false, fmt.Errorf("start a face detection of %s: %w", input, err)
+	}
+	log.Info(eventSearchStarted, zap.String(keySearch, aws.ToString(out.JobId)))
+	return true, l.change(ctx, func(c *Claim) {
+		c.Steps[n].Probe, c.Steps[n].Search = probe, &FaceSearch{JobID: aws.ToString(out.JobId)}
+		c.State, c.Owner, c.LeaseEnds = StateWaiting, "", time.Time{}
+	})
+}
+
+// searchable refuses what Rekognition would, and says what to do about it.
+func (h *Handler) searchable(ctx context.Context, c *Claim, n int) (*ffmpeg.Media, error) {
+	o, err := h.source(ctx, c, n)
+	if err != nil {
+		return nil, err
+	}
+	if o.bytes > maxSearchedBytes {
+		return nil, failf(CodeSourceTooLarge, "%s has %d bytes, Rekognition takes %d", o, o.bytes, int64(maxSearchedBytes))
+	}
+	media, err := h.probe(ctx, c, n)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case !strings.HasPrefix(media.Format, "mov,"):
+		return nil, failf(CodeNotSearchable, "Rekognition reads MP4 and MOV, this is %s: put the step remux before the mosaic", media.Format)
+	case media.Codec != "h264":
+		return nil, failf(CodeNotSearchable, "Rekognition reads H.264, this is %s: transcode it first, or use the built-in detector", media.Codec)
+	case time.Duration(media.Duration*float64(time.Second)) > maxSearchedDuration:
+		return nil, failf(CodeSourceTooLarge, "%s lasts %.0f s, Rekognition takes %.0f", o, media.Duration, maxSearchedDuration.Seconds())
+	}
+	return media, nil
+}
+
+// maxSearchPages is more than a video that Rekognition takes can have: 6 hours,
+// two samples a second, 100 faces each, 1,000 faces a page.
+const maxSearchPages = 5000
+
+// searchPages fetches a result whole, or not at all.
+func (h *Handler) searchPages(ctx context.Context, id string) ([]json.RawMessage, error) {
+	var pages []json.RawMessage
+	var token *string
+	var seen []string
+	for {
+		out, err := h.rekognition.GetFaceDetection(ctx, &rekognition.GetFaceDetectionInput{JobId: &id, NextToken: token})
+		if errors.As(err, new(*types.ResourceNotFoundException)) {
+			return nil, failf(CodeSearchFailed, "the result of Rekognition job %s is gone: it is kept for a week", id)
+		} else if err != nil {
+			return nil, fmt.Errorf("fetch page %d of Rekognition job %s: %w", len(pages)+1, id, err)
+		}
+		page, err := json.Marshal(struct {
+			JobStatus     types.VideoJobStatus
+			VideoMetadata *types.VideoMetadata `json:",omitempty"`
+			NextToken     *string              `json:",omitempty"`
+			Faces         []types.FaceDetection
+		}{out.JobStatus, out.VideoMetadata, out.NextToken, out.Faces})
+		if err != nil {
+			return nil, fmt.Errorf("fetch page %d of Rekognition job %s: %w", len(pages)+1, id, err)
+		}
+		pages = append(pages, page)
+		next := aws.ToString(out.NextToken)
+		switch {
+		case out.JobStatus != types.VideoJobStatusSucceeded:
+			return nil, failf(CodeSearchFailed, "Rekognition job %s is %s: %s", id, out.JobStatus, aws.ToString(out.StatusMessage))
+		case next == "":
+			return pages, nil
+		case slices.Contains(seen, next) || len(pages) == maxSearchPages:
+			return nil, failf(CodeInvalidDetections, "page %d of Rekognition job %s comes again: the result can't be read whole", len(pages), id)
+		}
+		seen, token = append(seen, next), out.NextToken
+	}
+}
+
+// searched is what Rekognition found in the nth step.
+func (h *Handler) searched(ctx context.Context, s StepState) (*faces.Detections, error) {
+	body, err := h.store.read(ctx, s.Search.Detections, maxPageBytes)
+	if err != nil {
+		return nil, err
+	}
+	var pages []json.RawMessage
+	if err := json.Unmarshal(body, &pages); err != nil {
+		return nil, fmt.Errorf("read %s: %w", s.Search.Detections, err)
+	}
+	raw := make([][]byte, len(pages))
+	for i, p := range pages {
+		raw[i] = p
+	}
+	d, err := faces.Parse(raw...)
+	if err != nil {
+		return nil, &Failure{Code: CodeInvalidDetections, Err: err}
+	}
+	if err := longEnough(pages[0], s.Probe); err != nil {
+		return nil, err
+	}
+	return &d, nil
+}
+
+// longEnough refuses a result that is of less than the video.
+func longEnough(page json.RawMessage, probe *ffmpeg.Media) error {
+	var said struct {
+		VideoMetadata struct{ DurationMillis float64 }
+	}
+	if err := json.Unmarshal(page, &said); err != nil {
+		return &Failure{Code: CodeInvalidDetections, Err: err}
+	}
+	const slack = 2.0 // seconds: sound may go on after the picture, and headers are rounded
+	if seconds := said.VideoMetadata.DurationMillis / 1000; probe != nil && seconds < probe.Duration-slack {
+		return failf(CodeInvalidDetections, "Rekognition looked at %.1f s of a video of %.1f s", seconds, probe.Duration)
+	}
+	return nil
+}
+
+// searchEnded notes in the claim that Rekognition is done, and goes on with it.
+func (h *Handler) searchEnded(ctx context.Context, log *zap.Logger, e event.FaceSearchEnded, message string) error {
+	log = log.With(zap.String(keySearch, e.JobID), zap.String("search_status", e.Status))
+	job := jobID.FindString(e.JobTag)
+	if job == "" {
+		log.Info(eventSearchIgnored, zap.String("reason", "mosaicd did not start it"))
+		return nil
+	}
+	log = log.With(zap.String(keyJob, job))
+	claim, err := h.claims.read(ctx, job)
+	if err != nil {
+		return h.interrupted(log, err)
+	}
+	if claim == nil || claim.State.Ended() {
+		log.Info(eventSearchIgnored, zap.String("reason", "no such job here, or it has ended"))
+		return nil
+	}
+	n := claim.current()
+	if claim.busy(time.Now()) || n < len(claim.Steps) && claim.Steps[n].Search == nil && claim.State == StateRunning {
+		return h.interrupted(log, soon(claim)) // whoever starts it hasn't noted that yet
+	}
+	if n == len(claim.Steps) || claim.Steps[n].Search == nil || claim.Steps[n].Search.JobID != e.JobID {
+		log.Info(eventSearchIgnored, zap.String("reason", "it was noted before, or is of another step"))
+		return nil
+	}
+	// It may have been noted by a worker that could not go on.
+	l, err := h.takeOver(ctx, claim, message, func(c *Claim) { c.Steps[n].Search.Status = e.Status })
+	if err != nil {
+		return h.interrupted(log, err)
+	}
+	log.Info(eventSearchEnded)
+	return h.proceed(ctx, h.log.With(zap.String(keyMessage, message), zap.String(keyJob, job), zap.String(keySource, claim.Job.Source.String())), l)
+}
+
+// askForSearch asks for a search whose end nobody was told of.
+func (h *Handler) askForSearch(ctx context.Context, log *zap.Logger, c *Claim, search *FaceSearch) error {
+	out, err := h.rekognition.GetFaceDetection(ctx, &rekognition.GetFaceDetectionInput{JobId: &search.JobID, MaxResults: aws.Int32(1)})
+	if err != nil {
+		return err
+	}
+	log.Info(eventCloudAsked, zap.String(keySearch, search.JobID), zap.String("search_status", string(out.JobStatus)))
+	if out.JobStatus == types.VideoJobStatusInProgress {
+		return nil
+	}
+	return h.searchEnded(ctx, h.log.With(zap.String(keyMessage, reconciler)), event.FaceSearchEnded{
+		JobID: search.JobID, Status: string(out.JobStatus), JobTag: c.Job.ID,
+	}, reconciler)
+}
+
+// write stores a JSON value as an object.
+func (s *store) write(ctx context.Context, at event.Location, job string, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", at, err)
+	}
+	_, err = s.s3.PutObject(ctx, &s3.PutObjectInput{
+		Bucket: &at.Bucket, Key: &at.Key, Body: bytes.NewReader(body),
+		ContentType: aws.String("application/json"), Metadata: map[string]string{jobMetadata: job},
+	})
+	if err != nil {
+		return fmt.Errorf("write %s: %w", at, err)
+	}
+	return nil
+}

@@ -1,0 +1,182 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mosaicd/mosaicd/ffmpeg"
+)
+
+func rekognising(c *Config) { c.Detector = DetectorRekognition }
+
+// found is a result of so many samples of one face, of a video of two seconds.
+func found(samples int, duration time.Duration) []byte {
+	var all []string
+	for i := range samples {
+		all = append(all, fmt.Sprintf(`{"Timestamp":%d,"Face":{"BoundingBox":{"Left":0.1,"Top":0.1,"Width":0.2,"Height":0.2},"Confidence":99}}`, i*100))
+	}
+	return fmt.Appendf(nil, `{"VideoMetadata":{"Codec":"h264","DurationMillis":%d,"Format":"QuickTime / MOV","FrameRate":25,"FrameHeight":720,"FrameWidth":1280},"Faces":[%s]}`,
+		duration.Milliseconds(), strings.Join(all, ","))
+}
+
+func TestRekognition(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, rekognising)
+	b.found = found(15, 2*time.Second) // two pages
+	if err := b.handle(created(record("a.mp4", b.put("a.mp4", "video", nil), 5)), 1); err != nil {
+		t.Fatal(err)
+	}
+	r := b.results(1)[0]
+	if r.Status != StatusSucceeded || r.Stats.Faces != 1 || r.Kind != "mosaic" {
+		t.Fatalf("result is %+v, %+v", r, r.Error)
+	}
+	for _, s := range b.engine.specs {
+		if s.Op == ffmpeg.OpDetect {
+			t.Error("the built-in detector looked, too")
+		}
+	}
+	if n := b.searches.pages.Load(); n != 2 {
+		t.Errorf("%d pages were fetched", n)
+	}
+	if left := b.keys(results, ".mosaicd/waiting/"); left != nil {
+		t.Errorf("left waiting: %v", left)
+	}
+	// Its notice comes again.
+	notice := fmt.Sprintf(`{"JobId":%q,"Status":"SUCCEEDED","API":"StartFaceDetection","JobTag":%q,"Timestamp":1,"Video":{"S3ObjectName":"a.mp4","S3Bucket":"uploads"}}`,
+		b.claim(r.Job).Steps[0].Search.JobID, r.ID)
+	for range 2 {
+		if err := b.handle(notice, 1); err != nil {
+			t.Error(err)
+		}
+	}
+	if all := b.published(); len(all) != 0 || b.engine.runs() != 1 {
+		t.Errorf("published %+v", all)
+	}
+}
+
+// TestRekognitionFailsClosed: nothing is published as covered, and nothing
+// encoded.
+func TestRekognitionFailsClosed(t *testing.T) {
+	t.Parallel()
+	for name, ca := range map[string]struct {
+		prepare func(*bench)
+		code    string
+	}{
+		"failed":    {func(b *bench) { b.server.FailSearches(true) }, CodeSearchFailed},
+		"too short": {func(b *bench) { b.engine.probe = ffmpeg.Media{Format: "mov,mp4", Codec: "h264", Duration: 60} }, CodeInvalidDetections},
+		"codec":     {func(b *bench) { b.engine.probe = ffmpeg.Media{Format: "mov,mp4", Codec: "hevc", Duration: 2} }, CodeNotSearchable},
+		"container": {func(b *bench) { b.engine.probe = ffmpeg.Media{Format: "matroska,webm", Codec: "h264", Duration: 2} }, CodeNotSearchable},
+		"too long":  {func(b *bench) { b.engine.probe = ffmpeg.Media{Format: "mov,mp4", Codec: "h264", Duration: 7 * 3600} }, CodeSourceTooLarge},
+		"no sense": {func(b *bench) {
+			b.found = []byte(`{"Faces":[{"Timestamp":1,"Face":{"BoundingBox":{"Left":0.1,"Top":0.1,"Width":-1,"Height":0.2}}}]}`)
+		}, CodeInvalidDetections},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, rekognising)
+			b.found = found(3, 2*time.Second)
+			ca.prepare(b)
+			if err := b.handle(created(record("a.mp4", b.put("a.mp4", "video", nil), 5)), 1); err != nil {
+				t.Fatal(err)
+			}
+			if r := b.results(1)[0]; r.Status != StatusFailed || r.Error.Code != ca.code || len(r.Outputs) != 0 || b.engine.runs() != 0 {
+				t.Errorf("result is %+v, %+v", r, r.Error)
+			}
+			if covered := b.keys(results, "mosaic/"); covered != nil {
+				t.Errorf("written: %v", covered)
+			}
+			b.checkClean()
+		})
+	}
+}
+
+// TestRekognitionNoticeBeforeTheStartIsNoted: the worker dies before it can note
+// the search; the notice waits, and the next worker gets the same search.
+func TestRekognitionNoticeBeforeTheStartIsNoted(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, rekognising)
+	b.found = found(3, 2*time.Second)
+	b.searches.started = func() { b.s3calls.refuse.Store(true) }
+	etag := b.put("a.mp4", "video", nil)
+	body := created(record("a.mp4", etag, 5))
+	if err := b.handle(body, 1); err == nil {
+		t.Fatal("the search was noted")
+	}
+	b.s3calls.refuse.Store(false)
+	b.searches.started = nil
+	b.pump(func() bool { return len(b.logs.FilterMessage(eventJobBusy).All()) > 0 }) // the notice has to wait
+	c := b.claim(id("upload", uploads, "a.mp4", "", etag, "0A"))
+	c.LeaseEnds = time.Now().Add(-time.Second)
+	if err := b.h.claims.save(context.Background(), c); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.handle(body, 2); err != nil {
+		t.Fatal(err)
+	}
+	if r := b.results(1)[0]; r.Status != StatusSucceeded || b.server.Searches() != 1 {
+		t.Errorf("result is %+v after %d searches", r, b.server.Searches())
+	}
+}
+
+// TestRekognitionIsNotAskedAgain when only the engine failed.
+func TestRekognitionIsNotAskedAgain(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, rekognising)
+	b.found = found(3, 2*time.Second)
+	crashed := false
+	b.engine.do = func(_ context.Context, s ffmpeg.Spec) (ffmpeg.Report, error) {
+		if s.Op == ffmpeg.OpProbe {
+			return ffmpeg.Report{Source: ffmpeg.Media{Format: "mov,mp4", Codec: "h264", Duration: 2}}, nil
+		}
+		if !crashed {
+			crashed = true
+			return ffmpeg.Report{}, &ffmpeg.CrashError{Signal: "SIGKILL"}
+		}
+		return ffmpeg.Report{Frames: 1}, errors.New("stop here")
+	}
+	if err := b.handle(created(record("a.mp4", b.put("a.mp4", "video", nil), 5)), 1); err != nil {
+		t.Fatal(err)
+	}
+	b.pump(func() bool { return len(b.logs.FilterMessage(eventJobInterrupted).All()) > 1 })
+	if n := b.searches.pages.Load(); n != 1 || b.server.Searches() != 1 {
+		t.Errorf("%d pages of %d searches", n, b.server.Searches())
+	}
+}
+
+func TestRekognitionNoticeIsLost(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, rekognising, func(c *Config) { c.Rekognition.TopicARN = "arn:aws:sns:us-east-1:000000000000:nobody" })
+	b.found = found(3, 2*time.Second)
+	if err := b.handle(created(record("a.mp4", b.put("a.mp4", "video", nil), 5)), 1); err != nil {
+		t.Fatal(err)
+	}
+	var all []Result
+	b.pump(func() bool {
+		if err := b.h.reconcile(context.Background(), time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, b.published()...)
+		return len(all) > 0
+	})
+	if r := all[0]; r.Status != StatusSucceeded || len(all) != 1 {
+		t.Errorf("results are %+v", all)
+	}
+}
+
+func TestRekognitionNoticesOfOthers(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for _, tag := range []string{"", "somebody-elses", "fde3c882ec9929fc026df4df2cad7755-1"} {
+		body := fmt.Sprintf(`{"JobId":"x","Status":"SUCCEEDED","API":"FACE_DETECTION","JobTag":%q,"Timestamp":1,"Video":{"S3ObjectName":"a.mp4","S3Bucket":"uploads"}}`, tag)
+		if err := b.handle(body, 1); err != nil {
+			t.Errorf("%q: %v", tag, err)
+		}
+	}
+	if n := len(b.logs.FilterMessage(eventSearchIgnored).All()); n != 3 {
+		t.Errorf("%d lines in the log", n)
+	}
+}
