@@ -132,3 +132,30 @@ func remux(ctx context.Context, engine Engine, source, output string, progress f
 	}
 	return Covered{Report: report, Working: time.Since(started)}, nil
 }
+
+// Detect looks for faces in a local file with the built-in detector. It returns
+// one page of JSON as GetFaceDetection has it. Progress may be nil.
+// https://docs.aws.amazon.com/rekognition/latest/APIReference/API_GetFaceDetection.html
+func Detect(ctx context.Context, engine Engine, path string, threads int, progress func(ffmpeg.Progress)) ([]byte, error) {
+	report, err := engine.Run(ctx, ffmpeg.Spec{
+		Op: ffmpeg.OpDetect, Input: path, DetectEvery: faces.DetectorEvery.Milliseconds(), Video: ffmpeg.Video{Threads: threads},
+	}, progress)
+	if err != nil {
+		return nil, fmt.Errorf("look for faces in %s: %w", filepath.Base(path), err)
+	}
+	page := map[string]json.RawMessage{}
+	if err := json.Unmarshal(report.Detections, &page); err != nil {
+		return nil, fmt.Errorf("read what the detector found: %w", err)
+	}
+	m := report.Source
+	page["VideoMetadata"], err = json.Marshal(struct {
+		Codec, Format           string
+		DurationMillis          int64
+		FrameRate               float64
+		FrameHeight, FrameWidth int
+	}{m.Codec, m.Format, int64(m.Duration * 1000), m.FrameRate, m.Height, m.Width})
+	if err != nil {
+		return nil, fmt.Errorf("write what the detector found: %w", err)
+	}
+	return json.Marshal(page)
+}

@@ -24,7 +24,9 @@ func TestRunNamesWhatIsMissing(t *testing.T) {
 		{"topic", append(complete[2:], complete[0]), nil, []string{"--topic-arn", "MOSAICD_TOPIC_ARN"}},
 		{"bucket", append(complete[3:], complete[:2]...), nil, []string{"--output-bucket", "MOSAICD_OUTPUT_BUCKET"}},
 		{"region", complete[:3], nil, []string{"AWS_REGION"}},
-		{"detector to come", complete, []string{"--detector", "rekognition"}, []string{"--detector", "MOSAICD_DETECTOR", "rekognition is not in this version yet"}},
+		{"detector", complete, []string{"--detector", "eyes"}, []string{"--detector", "MOSAICD_DETECTOR", "eyes"}},
+		{"rekognition's topic", complete, []string{"--detector", "rekognition"}, []string{"--rekognition-topic-arn", "MOSAICD_REKOGNITION_TOPIC_ARN"}},
+		{"rekognition's role", complete, []string{"--detector", "rekognition", "--rekognition-topic-arn", "arn:aws:sns:us-east-1:0:t"}, []string{"--rekognition-role", "MOSAICD_REKOGNITION_ROLE"}},
 		{"no number", append(complete, "MOSAICD_CONCURRENCY=many"), nil, []string{"concurrency", "MOSAICD_CONCURRENCY"}},
 		{"out of range", complete, []string{"--concurrency", "65"}, []string{"concurrency", "MOSAICD_CONCURRENCY", "65"}},
 		{"visibility too short", append(complete, "MOSAICD_VISIBILITY=1s"), nil, []string{"visibility", "MOSAICD_VISIBILITY", "1s"}},
@@ -60,7 +62,7 @@ func TestHelpListsEverySetting(t *testing.T) {
 	}
 	for _, want := range []string{"QUEUE_URL", "DEAD_LETTER_URL", "TOPIC_ARN", "OUTPUT_BUCKET", "OUTPUT_PREFIX", "TRANSCODE_PREFIX", "REMUX_PREFIX", "STATE_PREFIX", "SCRATCH", "ROUTES",
 		"MEDIACONVERT_ROLE", "MEDIACONVERT_QUEUE", "MEDIACONVERT_PRIORITY", "MEDIACONVERT_ACCELERATION", "MEDIACONVERT_STATUS_INTERVAL", "MEDIACONVERT_APPLICATION", "RECONCILE_AFTER",
-		"DETECTOR", "STYLE", "BLOCKS", "MARGIN", "PRESET", "CRF", "THREADS", "CONCURRENCY", "MAX_SOURCE_BYTES", "MAX_ATTEMPTS",
+		"DETECTOR", "REKOGNITION_TOPIC_ARN", "REKOGNITION_ROLE", "STYLE", "BLOCKS", "MARGIN", "PRESET", "CRF", "THREADS", "CONCURRENCY", "MAX_SOURCE_BYTES", "MAX_ATTEMPTS",
 		"VISIBILITY", "DRAIN", "HTTP_ADDR", "LOG_LEVEL"} {
 		if !strings.Contains(help, "$MOSAICD_"+want) {
 			t.Errorf("MOSAICD_%s is not in the help", want)
@@ -71,7 +73,7 @@ func TestHelpListsEverySetting(t *testing.T) {
 		}
 	}
 	_, help, _ = call(t, nil, "--help")
-	for _, want := range []string{"run", "mosaic", "send", "check", "status", "cancel", "demo", "version"} {
+	for _, want := range []string{"run", "mosaic", "faces", "send", "check", "status", "cancel", "demo", "version"} {
 		if !strings.Contains(help, "\n  "+want) {
 			t.Errorf("%s is not in the help", want)
 		}

@@ -186,3 +186,39 @@ func TestCheckEvents(t *testing.T) {
 		t.Errorf("exit code %d\n%s", code, stderr)
 	}
 }
+
+// TestDaemonWithRekognition: upload, search, notice, mosaic, result.
+func TestDaemonWithRekognition(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	d := c.daemon("--detector", "rekognition", "--preset", "ultrafast")
+	c.put("a.mp4", video(t, shortScene))
+	r := c.result()
+	if r.Status != jobs.StatusSucceeded || r.Stats.Faces < 3 || r.Stats.FramesCovered != 25 || r.Stats.DetectSeconds != 0 {
+		t.Errorf("result is %+v, %+v, %+v", r, r.Error, r.Stats)
+	}
+	if fetched := d.lines(t, "search_fetched"); len(fetched) != 1 || fetched[0]["pages"].(float64) < 2 {
+		t.Errorf("the log says %v", fetched)
+	}
+	stop(t, d)
+}
+
+func TestFacesDetect(t *testing.T) {
+	t.Parallel()
+	source := video(t, shortScene)
+	code, out, stderr := call(t, nil, "faces", "detect", source)
+	var page struct {
+		Faces         []struct{ Timestamp int64 }
+		VideoMetadata struct{ DurationMillis, FrameWidth int }
+	}
+	if err := json.Unmarshal([]byte(out), &page); code != exitDone || err != nil || len(page.Faces) < 12 || page.VideoMetadata.DurationMillis != 1000 || page.VideoMetadata.FrameWidth != 640 {
+		t.Errorf("exit code %d, %v\n%s%s", code, err, out, stderr)
+	}
+	output := t.TempDir() + "/out.mp4"
+	if code, _, stderr := call(t, nil, "mosaic", "--detections", write(t, "faces.json", out), "--preset", "ultrafast", source, output); code != exitDone || size(output) == 0 {
+		t.Errorf("exit code %d\n%s", code, stderr)
+	}
+	if code, _, stderr := call(t, nil, "faces", "detect", "/nowhere.mp4"); code != exitFailed || !strings.Contains(stderr, "nowhere.mp4") {
+		t.Errorf("exit code %d\n%s", code, stderr)
+	}
+}

@@ -33,26 +33,29 @@ import (
 )
 
 type demoCommand struct {
-	Dir   string `help:"Folder for what the demo makes." default:"mosaicd-demo" placeholder:"DIR"`
-	Serve bool   `help:"Keep running, for you to upload and to send messages."`
-	Addr  string `help:"Loopback address of the AWS services; port 0 is a free one." default:"127.0.0.1:0"`
+	Dir      string `help:"Folder for what the demo makes." default:"mosaicd-demo" placeholder:"DIR"`
+	Serve    bool   `help:"Keep running, for you to upload and to send messages."`
+	Detector string `help:"Who looks for faces: builtin, or rekognition, which is the built-in detector behind Rekognition's calls here." enum:"builtin,rekognition" default:"builtin"`
+	Addr     string `help:"Loopback address of the AWS services; port 0 is a free one." default:"127.0.0.1:0"`
 }
 
 // Help is what --help says beyond the flags.
 func (demoCommand) Help() string {
-	return `Starts SQS, SNS, S3 and MediaConvert on loopback and the daemon's own worker against them, makes a video, uploads it, and waits for both results: the faces covered, and then the renditions for streaming. MediaConvert transcodes nothing here; its files are placeholders. Needs no account, no network and no configuration.`
+	return `Starts SQS, SNS, S3, MediaConvert and Rekognition on loopback and the daemon's own worker against them, makes a video, uploads it, and waits for both results: the faces covered, and then the renditions for streaming. MediaConvert transcodes nothing here; its files are placeholders. Needs no account, no network and no configuration.`
 }
 
 // Names of what the demo makes in its AWS.
 const (
-	demoUploads = "uploads"
-	demoResults = "results"
-	demoQueue   = "mosaicd"
-	demoDead    = "mosaicd-dead"
-	demoTopic   = "mosaicd-results"
-	demoInbox   = "mosaicd-inbox" // subscribed to the topic, as a customer's would be
-	demoKey     = "demo/source.mp4"
-	demoRole    = "arn:aws:iam::" + awslocal.AccountID + ":role/mediaconvert"
+	demoUploads    = "uploads"
+	demoResults    = "results"
+	demoQueue      = "mosaicd"
+	demoDead       = "mosaicd-dead"
+	demoTopic      = "mosaicd-results"
+	demoSearched   = "AmazonRekognitionDone" // that role's managed policy wants the prefix
+	demoInbox      = "mosaicd-inbox"         // subscribed to the topic, as a customer's would be
+	demoKey        = "demo/source.mp4"
+	demoRole       = "arn:aws:iam::" + awslocal.AccountID + ":role/mediaconvert"
+	demoSearchRole = "arn:aws:iam::" + awslocal.AccountID + ":role/rekognition"
 	// demoRoutes have the ladder made of the covered video.
 	demoRoutes = `version: 1
 routes:
@@ -78,13 +81,19 @@ func (c *demoCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	server, err := awslocal.Start(ctx, awslocal.Config{Addr: c.Addr, Log: log, Pace: 300 * time.Millisecond, Media: media})
+	engine, err := ffmpeg.Self("engine")
+	if err != nil {
+		return err
+	}
+	server, err := awslocal.Start(ctx, awslocal.Config{
+		Addr: c.Addr, Log: log, Pace: 300 * time.Millisecond, Media: media, Faces: finder(engine, filepath.Join(c.Dir, "scratch")),
+	})
 	if err != nil {
 		return usagef("--addr: %w", err)
 	}
 	defer server.Close()
-	d := &demo{dir: c.Dir, std: std, server: server, cfg: server.AWSConfig()}
-	d.say("SQS, SNS, S3 and MediaConvert on %s", server.URL())
+	d := &demo{dir: c.Dir, detector: jobs.Detector(c.Detector), engine: engine, std: std, server: server, cfg: server.AWSConfig()}
+	d.say("SQS, SNS, S3, MediaConvert and Rekognition on %s", server.URL())
 	if err := d.prepare(ctx); err != nil {
 		return err
 	}
@@ -105,6 +114,8 @@ func (c *demoCommand) Run(ctx context.Context, std streams) error {
 // A demo is the way of one video.
 type demo struct {
 	dir      string
+	detector jobs.Detector
+	engine   jobs.Engine
 	std      streams
 	server   *awslocal.Server
 	cfg      aws.Config
@@ -112,6 +123,7 @@ type demo struct {
 	dead     string // URL
 	inbox    string // URL
 	topic    string // ARN
+	searched string // ARN of the topic of Rekognition's notices
 	uploaded time.Time
 }
 
@@ -137,24 +149,30 @@ func (d *demo) prepare(ctx context.Context) error {
 			return fmt.Errorf("create bucket %s: %w", name, err)
 		}
 	}
-	topic, err := topics.CreateTopic(ctx, &sns.CreateTopicInput{Name: aws.String(demoTopic)})
-	if err != nil {
-		return fmt.Errorf("create topic: %w", err)
-	}
-	d.topic = aws.ToString(topic.TopicArn)
-	attributes, err := queues.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
-		QueueUrl: &d.inbox, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameQueueArn},
-	})
-	if err != nil {
-		return fmt.Errorf("look up the ARN of queue %s: %w", demoInbox, err)
-	}
-	_, err = topics.Subscribe(ctx, &sns.SubscribeInput{
-		TopicArn: &d.topic, Protocol: aws.String("sqs"),
-		Endpoint:   aws.String(attributes.Attributes[string(types.QueueAttributeNameQueueArn)]),
-		Attributes: map[string]string{"RawMessageDelivery": "true"},
-	})
-	if err != nil {
-		return fmt.Errorf("subscribe %s: %w", demoInbox, err)
+	for _, t := range []struct {
+		name, queue string
+		raw         string
+		arn         *string
+	}{{demoTopic, d.inbox, "true", &d.topic}, {demoSearched, d.queue, "false", &d.searched}} {
+		topic, err := topics.CreateTopic(ctx, &sns.CreateTopicInput{Name: &t.name})
+		if err != nil {
+			return fmt.Errorf("create topic %s: %w", t.name, err)
+		}
+		*t.arn = aws.ToString(topic.TopicArn)
+		attributes, err := queues.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
+			QueueUrl: &t.queue, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameQueueArn},
+		})
+		if err != nil {
+			return fmt.Errorf("look up the ARN of queue %s: %w", t.queue, err)
+		}
+		_, err = topics.Subscribe(ctx, &sns.SubscribeInput{
+			TopicArn: t.arn, Protocol: aws.String("sqs"),
+			Endpoint:   aws.String(attributes.Attributes[string(types.QueueAttributeNameQueueArn)]),
+			Attributes: map[string]string{"RawMessageDelivery": t.raw},
+		})
+		if err != nil {
+			return fmt.Errorf("subscribe %s: %w", t.queue, err)
+		}
 	}
 	d.server.Notify(awslocal.Notification{Bucket: demoUploads, QueueURL: d.queue})
 	d.server.NotifyJobs(d.queue)
@@ -163,20 +181,17 @@ func (d *demo) prepare(ctx context.Context) error {
 
 // work is the daemon, as "mosaicd run" has it.
 func (d *demo) work(ctx context.Context, log *zap.Logger) error {
-	engine, err := ffmpeg.Self("engine")
-	if err != nil {
-		return err
-	}
 	table, err := routes.Parse("demo", []byte(demoRoutes))
 	if err != nil {
 		return err
 	}
-	daemon, err := newDaemon(d.cfg, engine, log, daemonConfig{
+	daemon, err := newDaemon(d.cfg, d.engine, log, daemonConfig{
 		worker: worker.Config{QueueURL: d.queue, DeadLetterURL: d.dead, Drain: 20 * time.Second},
 		jobs: jobs.Config{
 			OutputBucket: demoResults, OutputPrefix: "mosaic/", TopicARN: d.topic,
-			Scratch: filepath.Join(d.dir, "scratch"), Detector: jobs.DetectorBuiltin, Settings: jobs.DefaultSettings(),
+			Scratch: filepath.Join(d.dir, "scratch"), Detector: d.detector, Settings: jobs.DefaultSettings(),
 			Routes: table, Cloud: jobs.CloudConfig{Role: demoRole},
+			Rekognition: jobs.RekognitionConfig{TopicARN: d.searched, Role: demoSearchRole},
 		},
 	})
 	if err != nil {
@@ -321,7 +336,8 @@ func (d *demo) serve(ctx context.Context) error {
 	d.say("\nrunning until you press Ctrl-C. In another terminal:")
 	for _, v := range append(d.server.Environ(),
 		"MOSAICD_QUEUE_URL="+d.queue, "MOSAICD_DEAD_LETTER_URL="+d.dead,
-		"MOSAICD_TOPIC_ARN="+d.topic, "MOSAICD_OUTPUT_BUCKET="+demoResults, "MOSAICD_MEDIACONVERT_ROLE="+demoRole) {
+		"MOSAICD_TOPIC_ARN="+d.topic, "MOSAICD_OUTPUT_BUCKET="+demoResults, "MOSAICD_MEDIACONVERT_ROLE="+demoRole,
+		"MOSAICD_REKOGNITION_TOPIC_ARN="+d.searched, "MOSAICD_REKOGNITION_ROLE="+demoSearchRole) {
 		d.say("  export %s", v)
 	}
 	d.say("then, for example:\n  aws s3 cp my.mp4 s3://%s/my.mp4\n  mosaicd send mosaic s3://%s/%s s3://%s/by-hand.mp4 --style blur\n  mosaicd send transcode s3://%s/%s --start 00:00:01:00 --end 00:00:03:00\n  aws sqs receive-message --endpoint-url %s --queue-url %s\n  aws s3 cp s3://%s/by-hand.mp4 .",

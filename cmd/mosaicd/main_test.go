@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"github.com/mosaicd/mosaicd/ffmpeg"
 	"github.com/mosaicd/mosaicd/ffmpeg/libav"
 	"github.com/mosaicd/mosaicd/internal/awslocal"
 	"github.com/mosaicd/mosaicd/jobs"
@@ -27,7 +28,7 @@ import (
 
 // commandNames are the words by which the test binary knows that it is called
 // as mosaicd: by a test, or by the mosaicd that a test runs, for its engine.
-var commandNames = []string{"run", "mosaic", "send", "check", "status", "cancel", "demo", "version", "engine", "--help"}
+var commandNames = []string{"run", "mosaic", "faces", "send", "check", "status", "cancel", "demo", "version", "engine", "--help"}
 
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
@@ -97,7 +98,7 @@ type cloud struct {
 func newCloud(t *testing.T) *cloud {
 	t.Helper()
 	ctx := context.Background()
-	server, err := awslocal.Start(ctx, awslocal.Config{})
+	server, err := awslocal.Start(ctx, awslocal.Config{Faces: finder(ffmpeg.NewEngine(os.Args[0], "engine"), t.TempDir())})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +113,7 @@ func newCloud(t *testing.T) *cloud {
 		environ: append(server.Environ(),
 			"MOSAICD_QUEUE_URL="+d.queue, "MOSAICD_DEAD_LETTER_URL="+d.dead, "MOSAICD_TOPIC_ARN="+d.topic,
 			"MOSAICD_OUTPUT_BUCKET="+demoResults, "MOSAICD_SCRATCH="+t.TempDir(), "MOSAICD_HTTP_ADDR=",
-			"MOSAICD_VISIBILITY=30s", "MOSAICD_DRAIN=1s"),
+			"MOSAICD_VISIBILITY=30s", "MOSAICD_DRAIN=1s", "MOSAICD_REKOGNITION_TOPIC_ARN="+d.searched, "MOSAICD_REKOGNITION_ROLE="+demoSearchRole),
 	}
 }
 

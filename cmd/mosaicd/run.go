@@ -30,9 +30,11 @@ type runCommand struct {
 	StatePrefix     string `name:"state-prefix" help:"Where in the output bucket the records of jobs are kept, so that an event that comes twice is worked once." default:".mosaicd/" env:"MOSAICD_STATE_PREFIX" group:"Where"`
 	Scratch         string `help:"Folder for the files of running jobs. Defaults to mosaicd in the system's folder for temporary files." placeholder:"DIR" env:"MOSAICD_SCRATCH" group:"Where"`
 
-	Routes     string `help:"What is to be done with which upload: a YAML file, its s3:// URI, or the YAML itself. Without it the faces in every video are covered." placeholder:"FILE" env:"MOSAICD_ROUTES" group:"What"`
-	Detector   string `help:"Who looks for faces: builtin, or rekognition (not in this version yet)." default:"builtin" env:"MOSAICD_DETECTOR" group:"What"`
-	coverFlags `group:"What"`
+	Routes              string `help:"What is to be done with which upload: a YAML file, its s3:// URI, or the YAML itself. Without it the faces in every video are covered." placeholder:"FILE" env:"MOSAICD_ROUTES" group:"What"`
+	Detector            string `help:"Who looks for faces: builtin, or rekognition, which needs --rekognition-topic-arn and --rekognition-role." default:"builtin" env:"MOSAICD_DETECTOR" group:"What"`
+	RekognitionTopicARN string `name:"rekognition-topic-arn" placeholder:"ARN" help:"SNS topic by which Rekognition says that it is done; the queue must be subscribed to it." env:"MOSAICD_REKOGNITION_TOPIC_ARN" group:"What"`
+	RekognitionRole     string `name:"rekognition-role" placeholder:"ARN" help:"IAM role with which Rekognition publishes to that topic." env:"MOSAICD_REKOGNITION_ROLE" group:"What"`
+	coverFlags          `group:"What"`
 
 	MediaConvertRole           string        `name:"mediaconvert-role" help:"IAM role with which MediaConvert reads sources and writes outputs. Routes and job files may name another. Required where a route transcodes and neither does." placeholder:"ARN" env:"MOSAICD_MEDIACONVERT_ROLE" group:"MediaConvert"`
 	MediaConvertQueue          string        `name:"mediaconvert-queue" help:"Queue of its jobs. Defaults to the account's own." placeholder:"NAME|ARN" env:"MOSAICD_MEDIACONVERT_QUEUE" group:"MediaConvert"`
@@ -68,9 +70,6 @@ func (c *runCommand) Run(ctx context.Context, std streams) error {
 			return usagef("%s is missing: %s", s.flag, s.what)
 		}
 	}
-	if c.Detector == string(jobs.DetectorRekognition) {
-		return usagef("--detector: rekognition is not in this version yet, use builtin")
-	}
 	settings, err := c.settings()
 	if err != nil {
 		return err
@@ -104,7 +103,8 @@ func (c *runCommand) Run(ctx context.Context, std streams) error {
 			OutputBucket: c.OutputBucket, OutputPrefix: c.OutputPrefix, TranscodePrefix: c.TranscodePrefix, RemuxPrefix: c.RemuxPrefix, StatePrefix: c.StatePrefix,
 			TopicARN: c.TopicARN, Scratch: scratch, Detector: jobs.Detector(c.Detector), Settings: settings,
 			MaxSourceBytes: c.MaxSourceBytes, MaxAttempts: c.MaxAttempts, Lease: c.Visibility, ReconcileAfter: c.ReconcileAfter,
-			Routes: table,
+			Routes:      table,
+			Rekognition: jobs.RekognitionConfig{TopicARN: c.RekognitionTopicARN, Role: c.RekognitionRole},
 			Cloud: jobs.CloudConfig{
 				Role: c.MediaConvertRole, Queue: c.MediaConvertQueue, Priority: c.MediaConvertPriority,
 				Acceleration: c.MediaConvertAcceleration, StatusInterval: c.MediaConvertStatusInterval, Application: c.MediaConvertApplication,

@@ -1,5 +1,5 @@
-// Package awslocal serves SQS, SNS, S3 and MediaConvert on one loopback address
-// in this process, for `mosaicd demo` and for tests. It is never used in
+// Package awslocal serves SQS, SNS, S3, MediaConvert and Rekognition on one
+// loopback address in this process, for `mosaicd demo` and for tests. It is never used in
 // production.
 //
 // MediaConvert's jobs go through their states and send their events, but nothing
@@ -68,4 +68,10 @@
 //     say both. QUEUE_HOP and NEW_WARNING are never sent.
 //   - Clippings, captions, encryption, I-frame playlists, additional manifests and
 //     subdirectories write nothing more.
+//
+// Rekognition:
+//   - StartFaceDetection and GetFaceDetection only, for stored videos. Who looks
+//     for faces is given to the Server; codecs, sizes and roles are not judged.
+//   - Pages hold ten faces, whatever is asked for. The version of an object is
+//     ignored. Tokens stand for ever.
 package awslocal
