@@ -47,13 +47,15 @@ func (s State) Ended() bool { return s != StateRunning && s != StateWaiting }
 
 // A StepState is how far one step is.
 type StepState struct {
-	Kind      string        `json:"kind"`
-	Failures  int           `json:"failures,omitempty"` // of the engine
-	Probe     *ffmpeg.Media `json:"probe,omitempty"`
-	Search    *FaceSearch   `json:"search,omitempty"`
-	Cloud     []CloudJob    `json:"cloud,omitempty"`
-	Result    *Result       `json:"result,omitempty"`
-	Published bool          `json:"published,omitempty"`
+	Kind     string        `json:"kind"`
+	Failures int           `json:"failures,omitempty"` // of the engine
+	Probe    *ffmpeg.Media `json:"probe,omitempty"`
+	Search   *FaceSearch   `json:"search,omitempty"`
+	// Fallback is why the built-in detector looks instead of Rekognition.
+	Fallback  string     `json:"fallback,omitempty"`
+	Cloud     []CloudJob `json:"cloud,omitempty"`
+	Result    *Result    `json:"result,omitempty"`
+	Published bool       `json:"published,omitempty"`
 }
 
 // A CloudJob is what one job file asks of MediaConvert.

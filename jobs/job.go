@@ -56,7 +56,9 @@ type Step struct {
 	Destination event.Location   `json:"destination,omitzero"`
 	Settings    Settings         `json:"settings,omitzero"`    // of a mosaic
 	Detections  []event.Location `json:"detections,omitempty"` // pages of a Rekognition result
-	Transcode   Transcode        `json:"transcode,omitzero"`
+	// Fallback has the built-in detector look where Rekognition doesn't.
+	Fallback  bool      `json:"fallback,omitempty"`
+	Transcode Transcode `json:"transcode,omitzero"`
 }
 
 // Transcode is what a step asks of MediaConvert.
@@ -124,7 +126,7 @@ func (j *Job) follow(r *routes.Route, at time.Time, c Config) error {
 		j.After.Move = to
 	}
 	for _, s := range r.Steps {
-		step := Step{Kind: s.Kind, Transcode: Transcode{TranscodeOptions: s.Transcode}}
+		step := Step{Kind: s.Kind, Fallback: s.Fallback, Transcode: Transcode{TranscodeOptions: s.Transcode}}
 		if s.Kind == KindMosaic {
 			step.Settings = c.Settings.with(s.Options)
 		}

@@ -40,6 +40,9 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, c *Claim, n int, r
 		return err
 	}
 	cover := Cover{Settings: step.Settings, Detector: h.cfg.Detector}
+	if c.Steps[n].Fallback != "" {
+		cover.Detector = DetectorBuiltin
+	}
 	if c.Steps[n].Search != nil {
 		cover.Detections, err = h.searched(ctx, c.Steps[n])
 	} else {

@@ -22,6 +22,7 @@ const (
 	eventCloudIgnored    = "cloud_ignored"    // MediaConvert says it of a job that isn't ours, or again
 	eventCloudAsked      = "cloud_asked"      // MediaConvert was silent for too long about a job
 	eventSearchStarted   = "search_started"   // Rekognition looks for faces
+	eventSearchFallback  = "search_fallback"  // the built-in detector looks instead
 	eventSearchEnded     = "search_ended"     //
 	eventSearchFetched   = "search_fetched"   // all pages of its result
 	eventSearchIgnored   = "search_ignored"   // its notice is of a search that isn't ours, or comes again

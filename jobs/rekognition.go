@@ -63,6 +63,8 @@ func (h *Handler) searches(s Step) bool {
 func (h *Handler) search(ctx context.Context, log *zap.Logger, l *lease, n int) (waiting bool, err error) {
 	state := l.claim.Steps[n]
 	switch {
+	case state.Fallback != "":
+		return false, nil
 	case state.Search == nil:
 		return h.startSearch(ctx, log, l, n)
 	case state.Search.Status == "":
@@ -92,7 +94,10 @@ func (h *Handler) search(ctx context.Context, log *zap.Logger, l *lease, n int) 
 // often it is asked for within a week.
 func (h *Handler) startSearch(ctx context.Context, log *zap.Logger, l *lease, n int) (waiting bool, err error) {
 	probe, err := h.searchable(ctx, l.claim, n)
-	if err != nil {
+	if f, ok := errors.AsType[*Failure](err); ok && f.Code == CodeNotSearchable && l.claim.Job.Steps[n].Fallback {
+		log.Info(eventSearchFallback, zap.String("reason", f.Error()))
+		return false, l.change(ctx, func(c *Claim) { c.Steps[n].Fallback = f.Error() })
+	} else if err != nil {
 		return false, err
 	}
 	if err := h.claims.wait(ctx, l.claim.Job.ID); err != nil {
@@ -135,9 +140,9 @@ func (h *Handler) searchable(ctx context.Context, c *Claim, n int) (*ffmpeg.Medi
 	}
 	switch {
 	case !strings.HasPrefix(media.Format, "mov,"):
-		return nil, failf(CodeNotSearchable, "Rekognition reads MP4 and MOV, this is %s: put the step remux before the mosaic", media.Format)
+		return nil, failf(CodeNotSearchable, "Rekognition reads MP4 and MOV, this is %s: put the step remux before the mosaic, or let the mosaic have fallback: builtin", media.Format)
 	case media.Codec != "h264":
-		return nil, failf(CodeNotSearchable, "Rekognition reads H.264, this is %s: transcode it first, or use the built-in detector", media.Codec)
+		return nil, failf(CodeNotSearchable, "Rekognition reads H.264, this is %s: transcode it first, or let the mosaic have fallback: builtin", media.Codec)
 	case time.Duration(media.Duration*float64(time.Second)) > maxSearchedDuration:
 		return nil, failf(CodeSourceTooLarge, "%s lasts %.0f s, Rekognition takes %.0f", o, media.Duration, maxSearchedDuration.Seconds())
 	}

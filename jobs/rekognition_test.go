@@ -94,6 +94,21 @@ func TestRekognitionFailsClosed(t *testing.T) {
 	}
 }
 
+// TestRekognitionFallback: what Rekognition doesn't take, where the route allows
+// it.
+func TestRekognitionFallback(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, rekognising, routed("  - {name: all, steps: [{mosaic: {fallback: builtin}}]}\n"))
+	b.engine.probe = ffmpeg.Media{Format: "matroska,webm", Codec: "vp9", Duration: 2}
+	if err := b.handle(created(record("a.webm", b.put("a.webm", "video", nil), 5)), 1); err != nil {
+		t.Fatal(err)
+	}
+	r := b.one()
+	if r.Status != StatusSucceeded || r.Stats.Faces != 1 || b.server.Searches() != 0 || !strings.Contains(b.claim(r.Job).Steps[0].Fallback, "matroska") {
+		t.Errorf("result is %+v, %+v", r, r.Error)
+	}
+}
+
 // TestRekognitionNoticeBeforeTheStartIsNoted: the worker dies before it can note
 // the search; the notice waits, and the next worker gets the same search.
 func TestRekognitionNoticeBeforeTheStartIsNoted(t *testing.T) {

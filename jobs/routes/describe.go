@@ -21,6 +21,9 @@ func (s Step) String() string {
 	say("margin", deref(s.Options.Margin))
 	say("preset", s.Options.Preset)
 	say("crf", deref(s.Options.CRF))
+	if s.Fallback {
+		say("fallback", "builtin")
+	}
 	t := s.Transcode
 	say("settings", t.Settings)
 	say("template", t.Template)

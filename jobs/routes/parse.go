@@ -238,6 +238,7 @@ var (
 			{"blocks", func(s *Step, n node) error { s.Options.Blocks = new(int); return n.integer(s.Options.Blocks, 2, 64) }},
 			{"margin", func(s *Step, n node) error { s.Options.Margin = new(float64); return n.number(s.Options.Margin, 0, 2) }},
 			{"preset", func(s *Step, n node) error { return n.oneOf(&s.Options.Preset, presets) }},
+			{"fallback", func(s *Step, n node) error { return n.word(&s.Fallback, "builtin") }},
 			{"crf", func(s *Step, n node) error { s.Options.CRF = new(int); return n.integer(s.Options.CRF, 0, 51) }},
 		},
 		Transcode: {

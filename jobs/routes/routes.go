@@ -42,7 +42,10 @@ type Step struct {
 	Kind        string // Mosaic, Transcode or Remux
 	Destination string // s3:// URI with tokens, see Expand; empty: the default
 	Options     event.Options
-	Transcode   TranscodeOptions
+	// Fallback has the built-in detector look for faces in a video that
+	// Rekognition doesn't take.
+	Fallback  bool
+	Transcode TranscodeOptions
 }
 
 // TranscodeOptions are of a Transcode step. What is empty is the daemon's own
