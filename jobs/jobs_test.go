@@ -77,11 +77,12 @@ func TestSettingsValidate(t *testing.T) {
 		t.Error(err)
 	}
 	for says, change := range map[string]func(*Settings){
-		`style: must be one of mosaic, blur, fill (got "smear")`: func(s *Settings) { s.Style = "smear" },
-		"blocks: must be 2 to 64 (got 65)":                       func(s *Settings) { s.Blocks = 65 },
-		"margin: must be 0 to 2 (got -1)":                        func(s *Settings) { s.Margin = -1 },
-		"crf: must be 0 to 51 (got 52)":                          func(s *Settings) { s.CRF = 52 },
-		"threads: must be 0 to 256 (got -1)":                     func(s *Settings) { s.Threads = -1 },
+		`style: must be one of mosaic, blur, fill (got "smear")`:                                                  func(s *Settings) { s.Style = "smear" },
+		"blocks: must be 2 to 64 (got 65)":                                                                        func(s *Settings) { s.Blocks = 65 },
+		"blocks: must be 2 to 8, as a face can be made out again from finer cells; allow-weak takes them (got 9)": func(s *Settings) { s.Blocks = 9 },
+		"margin: must be 0 to 2 (got -1)":                                                                         func(s *Settings) { s.Margin = -1 },
+		"crf: must be 0 to 51 (got 52)":                                                                           func(s *Settings) { s.CRF = 52 },
+		"threads: must be 0 to 256 (got -1)":                                                                      func(s *Settings) { s.Threads = -1 },
 	} {
 		s := DefaultSettings()
 		change(&s)
@@ -96,13 +97,13 @@ func TestSettingsAgreeWithRequests(t *testing.T) {
 	t.Parallel()
 	for _, preset := range append(ffmpeg.Presets, "fastest") {
 		for _, style := range []string{"mosaic", "blur", "fill", "smear"} {
-			for _, number := range []int{-1, 0, 1, 2, 51, 52, 64, 65} {
-				margin := float64(number) / 10
+			for _, number := range []int{-1, 0, 1, 2, 8, 9, 51, 52, 64, 65} {
+				margin, weak := float64(number)/10, style == "mosaic"
 				r := event.Request{
 					Version: 1, Kind: KindMosaic, Source: event.Location{Bucket: "abc", Key: "a"}, Destination: event.Location{Bucket: "abc", Key: "b"},
-					Options: event.Options{Style: style, Preset: preset, Blocks: &number, CRF: &number, Margin: &margin},
+					Options: event.Options{Style: style, Preset: preset, Blocks: &number, CRF: &number, Margin: &margin, AllowWeak: weak},
 				}
-				s := Settings{Style: style, Preset: preset, Blocks: number, CRF: number, Margin: margin}
+				s := Settings{Style: style, Preset: preset, Blocks: number, CRF: number, Margin: margin, AllowWeak: weak}
 				if a, b := r.Validate(), s.Validate(); (a == nil) != (b == nil) {
 					t.Errorf("a message: %v; the settings: %v", a, b)
 				}

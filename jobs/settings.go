@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mosaicd/mosaicd/ffmpeg"
+	"github.com/mosaicd/mosaicd/jobs/event"
 	"github.com/mosaicd/mosaicd/jobs/faces"
 )
 
@@ -25,11 +26,13 @@ const (
 // Settings say how faces are covered and how the video is encoded.
 type Settings struct {
 	Style   string  `json:"style"`             // mosaic, blur or fill. Defaults to mosaic.
-	Blocks  int     `json:"blocks"`            // cells across the longer side of a box, 2 to 64. Defaults to 8.
+	Blocks  int     `json:"blocks"`            // cells across the longer side of a box, 2 to 8, or to 64 with AllowWeak. Defaults to 8.
 	Margin  float64 `json:"margin"`            // how much a box grows on every side, as a fraction of its size, 0 to 2. Defaults to 0.15.
 	Preset  string  `json:"preset"`            // x264's, ultrafast to placebo. Defaults to medium.
 	CRF     int     `json:"crf"`               // x264's constant rate factor, 0 (best) to 51. Defaults to 20.
 	Threads int     `json:"threads,omitempty"` // of the encoder and of the decoder; 0 is one for each core. Defaults to 0.
+	// AllowWeak takes more than event.MaxBlocks cells.
+	AllowWeak bool `json:"allowWeak,omitempty"`
 }
 
 // DefaultSettings returns the Settings of somebody who asked for nothing.
@@ -45,6 +48,8 @@ func (s Settings) Validate() error {
 		return fmt.Errorf("style: must be one of %s (got %q)", strings.Join(styles, ", "), s.Style)
 	case s.Blocks < 2 || s.Blocks > 64:
 		return fmt.Errorf("blocks: must be 2 to 64 (got %d)", s.Blocks)
+	case s.Blocks > event.MaxBlocks && !s.AllowWeak:
+		return fmt.Errorf("blocks: must be 2 to %d, as a face can be made out again from finer cells; allow-weak takes them (got %d)", event.MaxBlocks, s.Blocks)
 	case !(s.Margin >= 0 && s.Margin <= 2):
 		return fmt.Errorf("margin: must be 0 to 2 (got %v)", s.Margin)
 	case !slices.Contains(ffmpeg.Presets, s.Preset):

@@ -125,6 +125,9 @@ func TestDocumentedSettings(t *testing.T) {
 		documented[variable] = true
 		at := strings.Index(help, "--"+flag+"=")
 		if at < 0 {
+			at = strings.Index(help, "--"+flag+" ") // it has no value
+		}
+		if at < 0 {
 			t.Errorf("--%s is not a flag", flag)
 			continue
 		}

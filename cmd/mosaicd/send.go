@@ -41,11 +41,12 @@ type sendMosaicCommand struct {
 	Detections  []string `name:"detections" sep:"none" placeholder:"S3-URI" help:"Object with the faces, as 'aws rekognition get-face-detection' prints them. Repeat the flag for more pages."`
 
 	Style  string   `help:"What a cover looks like: mosaic, blur or fill. This and what follows default to the daemon's own." enum:",mosaic,blur,fill" default:"" placeholder:"STYLE"`
-	Blocks *int     `help:"Mosaic cells across the longer side of a face, 2 to 64." placeholder:"N"`
+	Blocks *int     `help:"Mosaic cells across the longer side of a face, 2 to 8." placeholder:"N"`
 	Margin *float64 `help:"How much each box grows on every side, as a fraction of its size, 0 to 2." placeholder:"F"`
 	Preset string   `help:"x264 preset, ultrafast to placebo." placeholder:"NAME"`
 	CRF    *int     `name:"crf" help:"x264 quality, 0 (best) to 51." placeholder:"N"`
 
+	AllowWeak bool `name:"allow-weak" help:"Take up to 64 blocks. From cells that fine a face can be made out again."`
 	dryRun
 }
 
@@ -57,7 +58,7 @@ type dryRun struct {
 func (c *sendMosaicCommand) Run(ctx context.Context, std streams, send *sendCommand) error {
 	r := event.Request{
 		Version: 1, Kind: jobs.KindMosaic,
-		Options: event.Options{Style: c.Style, Blocks: c.Blocks, Margin: c.Margin, Preset: c.Preset, CRF: c.CRF},
+		Options: event.Options{Style: c.Style, Blocks: c.Blocks, Margin: c.Margin, Preset: c.Preset, CRF: c.CRF, AllowWeak: c.AllowWeak},
 	}
 	var err error
 	if r.Source, err = event.ParseLocation(c.Source); err != nil {

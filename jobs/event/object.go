@@ -123,6 +123,15 @@ func (f field) integer(to *int) (err error) {
 	return nil
 }
 
+func (f field) truth(to *bool) error {
+	switch string(f.value) {
+	case "true", "false":
+		*to = string(f.value) == "true"
+		return nil
+	}
+	return f.invalid("must be true or false")
+}
+
 func (f field) number(to *float64) (err error) {
 	if *to, err = strconv.ParseFloat(string(f.value), 64); err != nil {
 		return f.invalid("must be a number")

@@ -10,11 +10,17 @@ import (
 // is the worker's own setting.
 type Options struct {
 	Style  string   // mosaic, blur or fill
-	Blocks *int     // cells across the longer side of a box, 2 to 64
+	Blocks *int     // cells across the longer side of a box, 2 to MaxBlocks, or to 64 with AllowWeak
 	Margin *float64 // how much a box grows on every side, as a fraction of its size, 0 to 2
 	Preset string   // x264's, ultrafast to placebo
 	CRF    *int     // x264's constant rate factor, 0 (best) to 51
+	// AllowWeak takes more than MaxBlocks.
+	AllowWeak bool
 }
+
+// MaxBlocks is how many cells a mosaic may have across the longer side of a face.
+// From finer ones a face can be made out again.
+const MaxBlocks = 8
 
 var (
 	styles  = []string{"mosaic", "blur", "fill"}
@@ -29,6 +35,7 @@ func optionReaders[T any](of func(*T) *Options) []reader[T] {
 		{"margin", false, func(t *T, f field) error { of(t).Margin = new(float64); return f.number(of(t).Margin) }},
 		{"preset", false, func(t *T, f field) error { return f.filled(&of(t).Preset) }},
 		{"crf", false, func(t *T, f field) error { of(t).CRF = new(int); return f.integer(of(t).CRF) }},
+		{"allowWeak", false, func(t *T, f field) error { return f.truth(&of(t).AllowWeak) }},
 	}
 }
 
@@ -38,6 +45,8 @@ func (o Options) validate() error {
 		return &InvalidError{"style", "must be one of " + strings.Join(styles, ", "), quote(o.Style)}
 	case o.Blocks != nil && (*o.Blocks < 2 || *o.Blocks > 64):
 		return &InvalidError{"blocks", "must be 2 to 64", fmt.Sprint(*o.Blocks)}
+	case o.Blocks != nil && *o.Blocks > MaxBlocks && !o.AllowWeak:
+		return &InvalidError{"blocks", fmt.Sprintf("must be 2 to %d, as a face can be made out again from finer cells; \"allowWeak\": true takes them", MaxBlocks), fmt.Sprint(*o.Blocks)}
 	case o.Margin != nil && !(*o.Margin >= 0 && *o.Margin <= 2): // NaN is neither
 		return &InvalidError{"margin", "must be 0 to 2", fmt.Sprint(*o.Margin)}
 	case o.Preset != "" && !slices.Contains(presets, o.Preset):

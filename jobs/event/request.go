@@ -138,6 +138,7 @@ func (r Request) refuseStrangers() error {
 		{"margin", r.Options.Margin != nil},
 		{"preset", r.Options.Preset != ""},
 		{"crf", r.Options.CRF != nil},
+		{"allowWeak", r.Options.AllowWeak},
 		{"settings", r.Settings != Location{} || r.Document != nil},
 		{"template", r.Template != ""},
 		{"clips", len(r.Clips) > 0},

@@ -19,7 +19,7 @@ func full() event.Request {
 		Source:      event.Location{Bucket: "uploads", Key: "a b/100%/+é?versionId=x#<&>\n.mp4", VersionID: "3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY"},
 		Destination: event.Location{Bucket: "covered", Key: "a.mp4"},
 		Detections:  []event.Location{{Bucket: "uploads", Key: "1.json"}, {Bucket: "uploads", Key: "2.json"}},
-		Options:     event.Options{Style: "blur", Blocks: new(9), Margin: new(0.25), Preset: "slow", CRF: new(21)},
+		Options:     event.Options{Style: "blur", Blocks: new(9), Margin: new(0.25), Preset: "slow", CRF: new(21), AllowWeak: true},
 	}
 }
 
@@ -88,7 +88,7 @@ func TestRequestEveryField(t *testing.T) {
 const mosaicForm = `{"version":1,"kind":"mosaic","source":"s3://uploads/a b/100%/+é?versionId=x#\u003c\u0026\u003e\n.mp4",` +
 	`"destination":"s3://covered/a.mp4","versionId":"3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY",` +
 	`"detections":["s3://uploads/1.json","s3://uploads/2.json"],` +
-	`"style":"blur","blocks":9,"margin":0.25,"preset":"slow","crf":21}`
+	`"style":"blur","blocks":9,"margin":0.25,"preset":"slow","crf":21,"allowWeak":true}`
 
 func TestRequestLeavesOutWhatIsNotSet(t *testing.T) {
 	t.Parallel()
@@ -139,6 +139,7 @@ func TestRequestLimits(t *testing.T) {
 		{func(r *event.Request) { *r.Options.Blocks = 2 }, ""},
 		{func(r *event.Request) { *r.Options.Blocks = 64 }, ""},
 		{func(r *event.Request) { *r.Options.Blocks = 1 }, "blocks: must be 2 to 64 (got 1)"},
+		{func(r *event.Request) { r.Options.AllowWeak = false }, "blocks: must be 2 to 8, as a face can be made out again from finer cells; \"allowWeak\": true takes them (got 9)"},
 		{func(r *event.Request) { *r.Options.Blocks = 65 }, "blocks: must be 2 to 64 (got 65)"},
 		{func(r *event.Request) { *r.Options.Margin = 0 }, ""},
 		{func(r *event.Request) { *r.Options.Margin = 2 }, ""},
@@ -181,6 +182,7 @@ func TestTranscodeLimits(t *testing.T) {
 		{func(r *event.Request) { r.Options.Margin = new(0.0) }, "margin: unknown field"},
 		{func(r *event.Request) { r.Options.Preset = "slow" }, "preset: unknown field"},
 		{func(r *event.Request) { r.Options.CRF = new(0) }, "crf: unknown field"},
+		{func(r *event.Request) { r.Options.AllowWeak = true }, "allowWeak: unknown field"},
 		{func(r *event.Request) { r.Settings = none }, ""},
 		{func(r *event.Request) { r.Settings.VersionID = "1" }, "settings: must not have a version"},
 		{func(r *event.Request) { r.Settings.Bucket = "" }, "settings: bucket must have"},

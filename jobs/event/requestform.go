@@ -135,6 +135,7 @@ func (r Request) MarshalJSON() ([]byte, error) {
 		Margin      *float64   `json:"margin,omitempty"`
 		Preset      string     `json:"preset,omitempty"`
 		CRF         *int       `json:"crf,omitempty"`
+		AllowWeak   bool       `json:"allowWeak,omitempty"`
 		Settings    any        `json:"settings,omitempty"`
 		Template    string     `json:"template,omitempty"`
 		Start       string     `json:"start,omitempty"`
@@ -151,6 +152,7 @@ func (r Request) MarshalJSON() ([]byte, error) {
 		Margin:      r.Options.Margin,
 		Preset:      r.Options.Preset,
 		CRF:         r.Options.CRF,
+		AllowWeak:   r.Options.AllowWeak,
 		Template:    r.Template,
 	}
 	for _, page := range r.Detections {

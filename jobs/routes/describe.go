@@ -21,6 +21,9 @@ func (s Step) String() string {
 	say("margin", deref(s.Options.Margin))
 	say("preset", s.Options.Preset)
 	say("crf", deref(s.Options.CRF))
+	if s.Options.AllowWeak {
+		say("allowWeak", "true")
+	}
 	if s.Fallback {
 		say("fallback", "builtin")
 	}

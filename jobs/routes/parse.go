@@ -14,6 +14,8 @@ import (
 	"github.com/goccy/go-yaml/parser"
 
 	"github.com/aws/aws-sdk-go-v2/service/mediaconvert/types"
+
+	"github.com/mosaicd/mosaicd/jobs/event"
 )
 
 // MaxBytes is the size of the largest routes file that Parse reads.
@@ -236,6 +238,7 @@ var (
 			destination,
 			{"style", func(s *Step, n node) error { return n.oneOf(&s.Options.Style, styles) }},
 			{"blocks", func(s *Step, n node) error { s.Options.Blocks = new(int); return n.integer(s.Options.Blocks, 2, 64) }},
+			{"allowWeak", func(s *Step, n node) error { return n.truth(&s.Options.AllowWeak) }},
 			{"margin", func(s *Step, n node) error { s.Options.Margin = new(float64); return n.number(s.Options.Margin, 0, 2) }},
 			{"preset", func(s *Step, n node) error { return n.oneOf(&s.Options.Preset, presets) }},
 			{"fallback", func(s *Step, n node) error { return n.word(&s.Fallback, "builtin") }},
@@ -325,6 +328,9 @@ func (s Step) judge(n node) error {
 		return n.errorf("destination: must be an object and not end with a slash")
 	case s.Kind != Transcode && s.Destination != "" && !container.MatchString(s.Destination):
 		return n.errorf("destination: its extension says the container and must be .mp4, .m4v, .mov, .mkv or .ts, or come from {key}")
+	}
+	if b := s.Options.Blocks; b != nil && *b > event.MaxBlocks && !s.Options.AllowWeak {
+		return n.errorf("blocks: must be 2 to %d, as a face can be made out again from finer cells; allowWeak: true takes them (got %d)", event.MaxBlocks, *b)
 	}
 	chosen := 0
 	for _, set := range []bool{s.Transcode.Settings != "", s.Transcode.Template != "", s.Transcode.Ladder != nil} {

@@ -120,6 +120,7 @@ func TestParseRefuses(t *testing.T) {
 		step("{}"):                                         "routes[0].steps[0]: must be one of remux, mosaic, transcode",
 		step("{mosaic: {}, transcode: {}}"):                "a step is one of",
 		step("mosaic: {blocks: 65}"):                       "r.yaml:5:26: routes[0].steps[0].mosaic.blocks: must be 2 to 64 (got 65)",
+		step("mosaic: {blocks: 9}"):                        "mosaic: blocks: must be 2 to 8, as a face can be made out again from finer cells; allowWeak: true takes them (got 9)",
 		step("mosaic: {blocks: 6.5}"):                      "routes[0].steps[0].mosaic.blocks: must be a whole number (got 6.5)",
 		step("mosaic: {blocks: '6'}"):                      "must be a whole number",
 		step("mosaic: {margin: .nan}"):                     "routes[0].steps[0].mosaic.margin: must be",
