@@ -11,22 +11,29 @@ import (
 
 func TestHealth(t *testing.T) {
 	t.Parallel()
-	now, long := time.Now(), time.Now().Add(-time.Hour)
+	const now, long = time.Nanosecond, time.Hour // ago
 	for _, ca := range []struct {
 		name          string
 		status        worker.Status
+		received      time.Duration // ago; 0: never
 		alive, taking int
 	}{
-		{"just started", worker.Status{Slots: 1}, 200, 200},
-		{"waiting for messages", worker.Status{Slots: 1, LastReceive: now}, 200, 200},
-		{"a long job", worker.Status{Slots: 1, InFlight: 1, LastReceive: long}, 200, 200},
-		{"AWS out of reach", worker.Status{Slots: 1, LastReceive: long, ReceiveError: "no route to host"}, 200, 200},
-		{"draining", worker.Status{Slots: 1, LastReceive: long, Draining: true}, 200, 503},
-		{"stuck", worker.Status{Slots: 2, InFlight: 1, LastReceive: long}, 503, 200},
+		{"just started", worker.Status{Slots: 1}, 0, 200, 200},
+		{"waiting for messages", worker.Status{Slots: 1}, now, 200, 200},
+		{"a long job", worker.Status{Slots: 1, InFlight: 1}, long, 200, 200},
+		{"AWS out of reach", worker.Status{Slots: 1, ReceiveError: "no route to host"}, long, 200, 200},
+		{"draining", worker.Status{Slots: 1, Draining: true}, long, 200, 503},
+		{"stuck", worker.Status{Slots: 2, InFlight: 1}, long, 503, 200},
 	} {
 		t.Run(ca.name, func(t *testing.T) {
 			t.Parallel()
-			server := httptest.NewServer(health(func() worker.Status { return ca.status }))
+			server := httptest.NewServer(health(func() worker.Status {
+				s := ca.status
+				if ca.received > 0 {
+					s.LastReceive = time.Now().Add(-ca.received)
+				}
+				return s
+			}))
 			defer server.Close()
 			for path, want := range map[string]int{"/healthz": ca.alive, "/readyz": ca.taking, "/": 404} {
 				got, err := http.Get(server.URL + path)
