@@ -39,6 +39,7 @@ const (
 	StateSucceeded State = "succeeded" // and every result is published
 	StateFailed    State = "failed"    // the same
 	StateCancelled State = "cancelled" // the same
+	StateReview    State = "review"    // the same: a person has to look
 	StateIgnored   State = "ignored"   // there was nothing to do
 )
 

@@ -34,6 +34,8 @@ type Config struct {
 	Scratch     string // an existing folder for the files of running jobs. Required.
 	Detector    Detector
 	Settings    Settings // of jobs that don't bring their own
+	// Verify has the built-in detector look for faces in every output of a mosaic.
+	Verify bool
 	// Routes say what is to be done with an upload. Defaults to routes.Default().
 	Routes *routes.Routes
 	Cloud  CloudConfig

@@ -29,6 +29,8 @@ type Cover struct {
 	// DetectorBuiltin or DetectorNone.
 	Detections *faces.Detections
 	Detector   Detector
+	// Verify has the built-in detector look at the output, too.
+	Verify bool
 }
 
 // Covered is what came of a Cover.
@@ -37,6 +39,10 @@ type Covered struct {
 	Faces     int           // tracks
 	Detecting time.Duration // wall time of the detector's pass
 	Working   time.Duration // wall time of the pass that covers and encodes
+	// Residual are the faces that are still found in the output, if somebody
+	// looked.
+	Residual  []faces.Detection
+	Verifying time.Duration // wall time of that look
 }
 
 // A Phase is a part of the work that has a progress of its own.
@@ -45,6 +51,7 @@ type Phase string
 const (
 	PhaseDetect Phase = "detect"
 	PhaseEncode Phase = "encode"
+	PhaseVerify Phase = "verify"
 	PhaseRemux  Phase = "remux"
 )
 
@@ -85,7 +92,29 @@ func (c Cover) Run(ctx context.Context, engine Engine, progress func(Phase, ffmp
 		return Covered{}, fmt.Errorf("cover %s: %w", filepath.Base(c.Source), err)
 	}
 	done.Working = time.Since(started)
+	if c.Verify {
+		if err := c.verify(ctx, engine, &done, progress); err != nil {
+			return Covered{}, err
+		}
+	}
 	return done, nil
+}
+
+// verify looks for faces in the output.
+func (c Cover) verify(ctx context.Context, engine Engine, done *Covered, progress func(Phase, ffmpeg.Progress)) error {
+	started := time.Now()
+	report, err := engine.Run(ctx, ffmpeg.Spec{
+		Op: ffmpeg.OpDetect, Input: c.Output, DetectEvery: faces.DetectorEvery.Milliseconds(), Video: ffmpeg.Video{Threads: c.Settings.Threads},
+	}, func(p ffmpeg.Progress) { progress(PhaseVerify, p) })
+	if err != nil {
+		return fmt.Errorf("look for faces in the output: %w", err)
+	}
+	found, err := faces.Parse(report.Detections)
+	if err != nil {
+		return err
+	}
+	done.Residual, done.Verifying = found.Faces, time.Since(started)
+	return nil
 }
 
 // detect runs the detector as a pass of its own, before anything is encoded: a

@@ -49,6 +49,46 @@ func TestHandleUpload(t *testing.T) {
 	}
 }
 
+// TestVerify: faces that are still found are counted, and where the route asks
+// for it nothing is streamed before a person looked.
+func TestVerify(t *testing.T) {
+	t.Parallel()
+	for name, ca := range map[string]struct {
+		shows  bool
+		yaml   string
+		status Status
+		last   bool
+	}{
+		"none is found":   {false, "  - {name: all, steps: [{mosaic: {residual: review}}, transcode]}\n", StatusSucceeded, false},
+		"one is found":    {true, "  - {name: all, steps: [mosaic, transcode]}\n", StatusSucceeded, false},
+		"one is too many": {true, "  - {name: all, steps: [{mosaic: {residual: review}}, transcode]}\n", StatusReview, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, routed(ca.yaml), func(c *Config) { c.Verify = true })
+			b.server.HoldJobs(true)
+			b.engine.shows = ca.shows
+			if err := b.handle(created(record("a.mp4", b.put("a.mp4", "video", nil), 5)), 1); err != nil {
+				t.Fatal(err)
+			}
+			r := b.one()
+			if r.Status != ca.status || r.last() != ca.last || r.first() != "s3://results/mosaic/a.mp4" {
+				t.Errorf("result is %+v, %+v", r, r.Error)
+			}
+			residual := r.Stats.Residual
+			if (residual.Faces == 1) != ca.shows || len(residual.AtSeconds) != residual.Faces {
+				t.Errorf("residual faces are %+v", residual)
+			}
+			if n := len(b.cloudJobs()); (n == 0) != ca.last {
+				t.Errorf("%d jobs in MediaConvert", n)
+			}
+			if s := b.claim(r.Job).State; ca.last && s != StateReview {
+				t.Errorf("the job is %s", s)
+			}
+		})
+	}
+}
+
 func TestHandleTwiceIsOnce(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

@@ -57,7 +57,9 @@ type Step struct {
 	Settings    Settings         `json:"settings,omitzero"`    // of a mosaic
 	Detections  []event.Location `json:"detections,omitempty"` // pages of a Rekognition result
 	// Fallback has the built-in detector look where Rekognition doesn't.
-	Fallback  bool      `json:"fallback,omitempty"`
+	Fallback bool `json:"fallback,omitempty"`
+	// Review holds an output back in which faces are still found.
+	Review    bool      `json:"review,omitempty"`
 	Transcode Transcode `json:"transcode,omitzero"`
 }
 
@@ -126,7 +128,7 @@ func (j *Job) follow(r *routes.Route, at time.Time, c Config) error {
 		j.After.Move = to
 	}
 	for _, s := range r.Steps {
-		step := Step{Kind: s.Kind, Fallback: s.Fallback, Transcode: Transcode{TranscodeOptions: s.Transcode}}
+		step := Step{Kind: s.Kind, Fallback: s.Fallback, Review: s.Review, Transcode: Transcode{TranscodeOptions: s.Transcode}}
 		if s.Kind == KindMosaic {
 			step.Settings = c.Settings.with(s.Options)
 		}

@@ -31,6 +31,7 @@ func TestResultForm(t *testing.T) {
 		Stats: &Stats{
 			Frames: 1, FramesCovered: 2, Faces: 3, DecodeErrors: 4, DroppedStreams: []string{"x"}, SourceBytes: 5,
 			DownloadSeconds: 6, DetectSeconds: 7, EncodeSeconds: 8, UploadSeconds: 9,
+			Residual: &Residual{Faces: 1, AtSeconds: []float64{1.5}, VerifySeconds: 2},
 		},
 		Probe: &ffmpeg.Media{Format: "mov", Duration: 1, Codec: "h264", Pixels: "yuv420p", Width: 2, Height: 3, Rotation: 90, FrameRate: 25, Streams: 4},
 		Cloud: []CloudResult{{Settings: "hls", JobID: "1-a", Attempts: 2, Status: "ERROR", Warnings: []CloudWarning{{Code: 1, Count: 2}}, Error: &ResultError{Code: "c", Message: "m"}}},

@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path"
 	"path/filepath"
 	"strings"
@@ -39,7 +40,7 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, c *Claim, n int, r
 	if err != nil {
 		return err
 	}
-	cover := Cover{Settings: step.Settings, Detector: h.cfg.Detector}
+	cover := Cover{Settings: step.Settings, Detector: h.cfg.Detector, Verify: h.cfg.Verify || step.Review}
 	if c.Steps[n].Fallback != "" {
 		cover.Detector = DetectorBuiltin
 	}
@@ -81,6 +82,10 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, c *Claim, n int, r
 	stats.DecodeErrors, stats.DroppedStreams = done.DecodeErrors, done.Dropped
 	stats.DetectSeconds, stats.EncodeSeconds = seconds(done.Detecting), seconds(done.Working)
 
+	if cover.Verify && step.Kind == KindMosaic {
+		stats.Residual = newResidual(done.Residual, done.Verifying)
+		log.Info(eventJobVerified, zap.Int("residual_faces", stats.Residual.Faces), zap.Float64s("at_seconds", stats.Residual.AtSeconds))
+	}
 	started = time.Now()
 	bytes, err := h.store.upload(ctx, cover.Output, step.Destination, c.Job.ID, mediaType)
 	if err != nil {
@@ -88,6 +93,10 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, c *Claim, n int, r
 	}
 	stats.UploadSeconds = seconds(time.Since(started))
 	r.Stats = stats
+	if step.Review && stats.Residual.Faces > 0 {
+		r.Status = StatusReview
+		r.Error = &ResultError{Code: CodeResidualFaces, Message: fmt.Sprintf("%d faces are still found in the output, first at %.2f s", stats.Residual.Faces, stats.Residual.AtSeconds[0])}
+	}
 	r.Outputs = []Output{{
 		URI:             step.Destination.String(),
 		Kind:            "file",

@@ -6,7 +6,9 @@ const (
 	eventEventIgnored    = "event_ignored"    // one that is about no object
 	eventJobStarted      = "job_started"      //
 	eventJobProgress     = "job_progress"     // of a long job, at most every progressEvery
+	eventJobVerified     = "job_verified"     // the output was looked at
 	eventJobSucceeded    = "job_succeeded"    //
+	eventJobReview       = "job_review"       // a person has to look at its output
 	eventJobFailed       = "job_failed"       // for good: published as failed
 	eventJobInterrupted  = "job_interrupted"  // the message comes again
 	eventJobBusy         = "job_busy"         // another worker has it: the message comes again

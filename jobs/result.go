@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/mosaicd/mosaicd/ffmpeg"
+	"github.com/mosaicd/mosaicd/jobs/faces"
 	"github.com/mosaicd/mosaicd/jobs/transcode"
 )
 
@@ -20,6 +21,7 @@ const (
 	StatusFailed      Status = "failed"
 	StatusCancelled   Status = "cancelled"
 	StatusIgnored     Status = "ignored"     // where the route asks for that
+	StatusReview      Status = "review"      // a person has to look at it first: where the route asks for that
 	StatusProgressing Status = "progressing" // not an end: where the route asks for that
 )
 
@@ -91,6 +93,29 @@ type Stats struct {
 	DetectSeconds   float64  `json:"detectSeconds"`
 	EncodeSeconds   float64  `json:"encodeSeconds"`
 	UploadSeconds   float64  `json:"uploadSeconds"`
+	// Residual is what the detector still finds in the output; nil where nobody
+	// looked.
+	Residual *Residual `json:"residual,omitempty"`
+}
+
+// Residual are the faces that are still found in an output.
+type Residual struct {
+	Faces         int       `json:"faces"`     // detections, of all looks
+	AtSeconds     []float64 `json:"atSeconds"` // when, at most 100 of them
+	VerifySeconds float64   `json:"verifySeconds"`
+}
+
+// maxResidualTimes is how many times a result gives.
+const maxResidualTimes = 100
+
+func newResidual(found []faces.Detection, took time.Duration) *Residual {
+	r := &Residual{Faces: len(found), AtSeconds: []float64{}, VerifySeconds: seconds(took)}
+	for _, f := range found {
+		if n := len(r.AtSeconds); n < maxResidualTimes && (n == 0 || r.AtSeconds[n-1] != seconds(f.At)) {
+			r.AtSeconds = append(r.AtSeconds, seconds(f.At))
+		}
+	}
+	return r
 }
 
 // first is the URI of the first output, if there is one.

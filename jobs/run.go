@@ -135,6 +135,9 @@ func (h *Handler) step(ctx context.Context, log *zap.Logger, l *lease, n int) (*
 	r.FinishedAt = time.Now().UTC()
 	took := zap.Float64("seconds", r.FinishedAt.Sub(r.StartedAt).Seconds())
 	switch {
+	case err == nil && r.Status == StatusReview:
+		log.Warn(eventJobReview, took, zap.String("output", r.first()), zap.String("error", r.Error.Message))
+		return &r, nil
 	case err == nil && r.Status == StatusSucceeded:
 		stats := zap.Skip()
 		if r.Stats != nil {

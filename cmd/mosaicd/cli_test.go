@@ -63,12 +63,15 @@ func TestHelpListsEverySetting(t *testing.T) {
 	}
 	for _, want := range []string{"QUEUE_URL", "DEAD_LETTER_URL", "TOPIC_ARN", "OUTPUT_BUCKET", "OUTPUT_PREFIX", "TRANSCODE_PREFIX", "REMUX_PREFIX", "STATE_PREFIX", "SCRATCH", "ROUTES",
 		"MEDIACONVERT_ROLE", "MEDIACONVERT_QUEUE", "MEDIACONVERT_PRIORITY", "MEDIACONVERT_ACCELERATION", "MEDIACONVERT_STATUS_INTERVAL", "MEDIACONVERT_APPLICATION", "RECONCILE_AFTER",
-		"DETECTOR", "REKOGNITION_TOPIC_ARN", "REKOGNITION_ROLE", "STYLE", "BLOCKS", "ALLOW_WEAK", "MARGIN", "PRESET", "CRF", "THREADS", "CONCURRENCY", "MAX_SOURCE_BYTES", "MAX_ATTEMPTS",
+		"DETECTOR", "REKOGNITION_TOPIC_ARN", "REKOGNITION_ROLE", "STYLE", "BLOCKS", "ALLOW_WEAK", "MARGIN", "PRESET", "CRF", "THREADS", "VERIFY", "CONCURRENCY", "MAX_SOURCE_BYTES", "MAX_ATTEMPTS",
 		"VISIBILITY", "DRAIN", "HTTP_ADDR", "LOG_LEVEL"} {
 		if !strings.Contains(help, "$MOSAICD_"+want) {
 			t.Errorf("MOSAICD_%s is not in the help", want)
 		}
 		flag := "--" + strings.ReplaceAll(strings.ToLower(want), "_", "-")
+		if want == "VERIFY" {
+			flag = "--[no-]verify"
+		}
 		if !strings.Contains(help, flag) {
 			t.Errorf("%s is not in the help", flag)
 		}

@@ -189,7 +189,7 @@ func (d *demo) work(ctx context.Context, log *zap.Logger) error {
 		worker: worker.Config{QueueURL: d.queue, DeadLetterURL: d.dead, Drain: 20 * time.Second},
 		jobs: jobs.Config{
 			OutputBucket: demoResults, OutputPrefix: "mosaic/", TopicARN: d.topic,
-			Scratch: filepath.Join(d.dir, "scratch"), Detector: d.detector, Settings: jobs.DefaultSettings(),
+			Scratch: filepath.Join(d.dir, "scratch"), Detector: d.detector, Settings: jobs.DefaultSettings(), Verify: true,
 			Routes: table, Cloud: jobs.CloudConfig{Role: demoRole},
 			Rekognition: jobs.RekognitionConfig{TopicARN: d.searched, Role: demoSearchRole},
 		},

@@ -22,6 +22,7 @@ type mosaicCommand struct {
 	Detections []string `name:"detections" placeholder:"FILE" sep:"none" help:"Where the faces are: JSON as 'aws rekognition get-face-detection' or 'get-face-search' prints it. Repeat the flag for more pages. Without it, --detector looks for them."`
 	Detector   string   `help:"Who looks for faces: builtin, or none to cover nothing. Defaults to builtin where no detections are given." enum:",builtin,none" default:"" placeholder:"builtin|none"`
 	coverFlags
+	Verify   bool   `help:"Look for faces in the output, too, and say how many are still found." env:"MOSAICD_VERIFY"`
 	Progress string `help:"Progress on standard error: auto is a bar in a terminal and nothing elsewhere; json is a line of JSON every now and then." enum:"auto,bar,json,none" default:"auto"`
 }
 
@@ -48,7 +49,7 @@ func (c *mosaicCommand) Run(ctx context.Context, std streams) error {
 	defer os.Remove(temporary) // gone already when all went well
 
 	progress := newProgress(c.Progress, std.err)
-	cover := jobs.Cover{Source: c.Source, Output: temporary, Settings: settings, Detections: detections, Detector: jobs.Detector(c.Detector)}
+	cover := jobs.Cover{Source: c.Source, Output: temporary, Settings: settings, Detections: detections, Detector: jobs.Detector(c.Detector), Verify: c.Verify}
 	if cover.Detector == "" {
 		cover.Detector = jobs.DetectorBuiltin
 	}
@@ -67,6 +68,9 @@ func (c *mosaicCommand) Run(ctx context.Context, std streams) error {
 	if c.Progress != "none" && c.Progress != "json" {
 		fmt.Fprintf(std.out, "%s: %d frames, %d of them covered, %d faces, %.1f s\n",
 			c.Output, done.Frames, done.FramesCovered, done.Faces, time.Since(started).Seconds())
+		if c.Verify {
+			fmt.Fprintf(std.out, "%s: %d faces still found in %.1f s\n", c.Output, len(done.Residual), done.Verifying.Seconds())
+		}
 	}
 	return nil
 }

@@ -40,6 +40,7 @@ func newProgress(way string, out io.Writer) *progress {
 var stepNames = map[jobs.Phase]string{
 	jobs.PhaseDetect: "looking for faces",
 	jobs.PhaseEncode: "covering, encoding",
+	jobs.PhaseVerify: "looking for faces in the output",
 }
 
 func (p *progress) step(s jobs.Phase, at ffmpeg.Progress) {

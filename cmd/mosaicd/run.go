@@ -35,6 +35,7 @@ type runCommand struct {
 	RekognitionTopicARN string `name:"rekognition-topic-arn" placeholder:"ARN" help:"SNS topic by which Rekognition says that it is done; the queue must be subscribed to it." env:"MOSAICD_REKOGNITION_TOPIC_ARN" group:"What"`
 	RekognitionRole     string `name:"rekognition-role" placeholder:"ARN" help:"IAM role with which Rekognition publishes to that topic." env:"MOSAICD_REKOGNITION_ROLE" group:"What"`
 	coverFlags          `group:"What"`
+	Verify              bool `negatable:"" default:"true" help:"Look for faces in each output, too, with the built-in detector, and count those that are still found. Costs one more look at the video." env:"MOSAICD_VERIFY" group:"What"`
 
 	MediaConvertRole           string        `name:"mediaconvert-role" help:"IAM role with which MediaConvert reads sources and writes outputs. Routes and job files may name another. Required where a route transcodes and neither does." placeholder:"ARN" env:"MOSAICD_MEDIACONVERT_ROLE" group:"MediaConvert"`
 	MediaConvertQueue          string        `name:"mediaconvert-queue" help:"Queue of its jobs. Defaults to the account's own." placeholder:"NAME|ARN" env:"MOSAICD_MEDIACONVERT_QUEUE" group:"MediaConvert"`
@@ -101,7 +102,7 @@ func (c *runCommand) Run(ctx context.Context, std streams) error {
 		},
 		jobs: jobs.Config{
 			OutputBucket: c.OutputBucket, OutputPrefix: c.OutputPrefix, TranscodePrefix: c.TranscodePrefix, RemuxPrefix: c.RemuxPrefix, StatePrefix: c.StatePrefix,
-			TopicARN: c.TopicARN, Scratch: scratch, Detector: jobs.Detector(c.Detector), Settings: settings,
+			TopicARN: c.TopicARN, Scratch: scratch, Detector: jobs.Detector(c.Detector), Settings: settings, Verify: c.Verify,
 			MaxSourceBytes: c.MaxSourceBytes, MaxAttempts: c.MaxAttempts, Lease: c.Visibility, ReconcileAfter: c.ReconcileAfter,
 			Routes:      table,
 			Rekognition: jobs.RekognitionConfig{TopicARN: c.RekognitionTopicARN, Role: c.RekognitionRole},

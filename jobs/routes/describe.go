@@ -27,6 +27,9 @@ func (s Step) String() string {
 	if s.Fallback {
 		say("fallback", "builtin")
 	}
+	if s.Review {
+		say("residual", "review")
+	}
 	t := s.Transcode
 	say("settings", t.Settings)
 	say("template", t.Template)

@@ -241,6 +241,7 @@ var (
 			{"allowWeak", func(s *Step, n node) error { return n.truth(&s.Options.AllowWeak) }},
 			{"margin", func(s *Step, n node) error { s.Options.Margin = new(float64); return n.number(s.Options.Margin, 0, 2) }},
 			{"preset", func(s *Step, n node) error { return n.oneOf(&s.Options.Preset, presets) }},
+			{"residual", func(s *Step, n node) error { return n.word(&s.Review, "review") }},
 			{"fallback", func(s *Step, n node) error { return n.word(&s.Fallback, "builtin") }},
 			{"crf", func(s *Step, n node) error { s.Options.CRF = new(int); return n.integer(s.Options.CRF, 0, 51) }},
 		},

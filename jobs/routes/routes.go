@@ -44,7 +44,9 @@ type Step struct {
 	Options     event.Options
 	// Fallback has the built-in detector look for faces in a video that
 	// Rekognition doesn't take.
-	Fallback  bool
+	Fallback bool
+	// Review holds the output of a Mosaic back in which faces are still found.
+	Review    bool
 	Transcode TranscodeOptions
 }
 
