@@ -56,6 +56,7 @@ fuzz: ## Fuzz the decoder of messages for a minute (FUZZTIME=60s), and what read
 
 bench: build ## Compare mosaicd with a plain ffmpeg and with the usual Lambda, and run the Go benchmarks.
 	$(ENV) go run ./bench/dispatch
+	go run ./bench/leak
 	$(ENV) go run ./bench/transcode
 	$(ENV) go run ./bench/transcode -grain 0
 	$(ENV) go test -run '^$$' -bench . ./ffmpeg/... ./jobs/...

@@ -71,7 +71,9 @@ func (c Cover) Run(ctx context.Context, engine Engine, progress func(Phase, ffmp
 	if err != nil {
 		return Covered{}, err
 	}
-	tracks := detections.Track(faces.Options{Margin: c.Settings.Margin})
+	tracks := detections.Track(faces.Options{
+		Margin: c.Settings.Margin, Cover: c.Settings.Cover, Similarity: c.Settings.Similarity,
+	})
 	encoded, err := json.Marshal(tracks)
 	if err != nil {
 		return Covered{}, fmt.Errorf("encode tracks: %w", err)
@@ -147,6 +149,7 @@ func (c Cover) detect(ctx context.Context, engine Engine, done *Covered, progres
 		return faces.Detections{}, err
 	}
 	found.Every = faces.DetectorEvery
+	found.Duration = time.Duration(report.Source.Duration * float64(time.Second))
 	return found, nil
 }
 

@@ -82,6 +82,8 @@ func TestSettingsValidate(t *testing.T) {
 		"blocks: must be 2 to 64 (got 65)":                                                                        func(s *Settings) { s.Blocks = 65 },
 		"blocks: must be 2 to 8, as a face can be made out again from finer cells; allow-weak takes them (got 9)": func(s *Settings) { s.Blocks = 9 },
 		"margin: must be 0 to 2 (got -1)":                                                                         func(s *Settings) { s.Margin = -1 },
+		`cover: must be one of all, strangers, listed (got "some")`:                                               func(s *Settings) { s.Cover = "some" },
+		"similarity: must be 0 to 100 (got 101)":                                                                  func(s *Settings) { s.Similarity = 101 },
 		"crf: must be 0 to 51 (got 52)":                                                                           func(s *Settings) { s.CRF = 52 },
 		"threads: must be 0 to 256 (got -1)":                                                                      func(s *Settings) { s.Threads = -1 },
 	} {

@@ -206,25 +206,12 @@ func (h *Handler) searched(ctx context.Context, s StepState) (*faces.Detections,
 	if err != nil {
 		return nil, &Failure{Code: CodeInvalidDetections, Err: err}
 	}
-	if err := longEnough(pages[0], s.Probe); err != nil {
-		return nil, err
+	// Sound may go on after the picture, and headers are rounded.
+	const slack = 2 * time.Second
+	if s.Probe != nil && d.Duration < time.Duration(s.Probe.Duration*float64(time.Second))-slack {
+		return nil, failf(CodeInvalidDetections, "Rekognition looked at %s of a video of %.1f s", d.Duration, s.Probe.Duration)
 	}
 	return &d, nil
-}
-
-// longEnough refuses a result that is of less than the video.
-func longEnough(page json.RawMessage, probe *ffmpeg.Media) error {
-	var said struct {
-		VideoMetadata struct{ DurationMillis float64 }
-	}
-	if err := json.Unmarshal(page, &said); err != nil {
-		return &Failure{Code: CodeInvalidDetections, Err: err}
-	}
-	const slack = 2.0 // seconds: sound may go on after the picture, and headers are rounded
-	if seconds := said.VideoMetadata.DurationMillis / 1000; probe != nil && seconds < probe.Duration-slack {
-		return failf(CodeInvalidDetections, "Rekognition looked at %.1f s of a video of %.1f s", seconds, probe.Duration)
-	}
-	return nil
 }
 
 // searchEnded notes in the claim that Rekognition is done, and goes on with it.

@@ -33,6 +33,12 @@ type Settings struct {
 	Threads int     `json:"threads,omitempty"` // of the encoder and of the decoder; 0 is one for each core. Defaults to 0.
 	// AllowWeak takes more than event.MaxBlocks cells.
 	AllowWeak bool `json:"allowWeak,omitempty"`
+	// Cover says who is covered, by the matches of a face search: all, strangers or
+	// listed. Defaults to all.
+	Cover string `json:"cover,omitempty"`
+	// Similarity is the least with which a face counts as one of the collection, 0
+	// to 100 percent. Defaults to 80.
+	Similarity float64 `json:"similarity,omitempty"`
 }
 
 // DefaultSettings returns the Settings of somebody who asked for nothing.
@@ -56,6 +62,8 @@ func (s Settings) Validate() error {
 		return fmt.Errorf("preset: must be one of %s (got %q)", strings.Join(ffmpeg.Presets, ", "), s.Preset)
 	case s.CRF < 0 || s.CRF > 51:
 		return fmt.Errorf("crf: must be 0 to 51 (got %d)", s.CRF)
+	case (faces.Options{Cover: s.Cover, Similarity: s.Similarity}).Validate() != nil:
+		return faces.Options{Cover: s.Cover, Similarity: s.Similarity}.Validate()
 	case s.Threads < 0 || s.Threads > 256:
 		return fmt.Errorf("threads: must be 0 to 256 (got %d)", s.Threads)
 	}

@@ -32,6 +32,7 @@ func TestRunNamesWhatIsMissing(t *testing.T) {
 		{"visibility too short", append(complete, "MOSAICD_VISIBILITY=1s"), nil, []string{"visibility", "MOSAICD_VISIBILITY", "1s"}},
 		{"style", append(complete, "MOSAICD_STYLE=smear"), nil, []string{"--style", "MOSAICD_STYLE", "smear"}},
 		{"weak", append(complete, "MOSAICD_BLOCKS=9"), nil, []string{"--blocks", "MOSAICD_BLOCKS", "allow-weak"}},
+		{"similarity", append(complete, "MOSAICD_SIMILARITY=200"), nil, []string{"--similarity", "MOSAICD_SIMILARITY", "200"}},
 		{"crf", append(complete, "MOSAICD_CRF=99"), nil, []string{"--crf", "MOSAICD_CRF", "99"}},
 		{"scratch", append(complete, "MOSAICD_SCRATCH=/dev/null/x"), nil, []string{"--scratch", "MOSAICD_SCRATCH"}},
 		{"routes", append(complete, "MOSAICD_ROUTES={version: 1, routes: [{name: a, steps: [blur]}]}"), nil, []string{"--routes", "MOSAICD_ROUTES", "blur", "mosaic, transcode"}},
@@ -63,7 +64,7 @@ func TestHelpListsEverySetting(t *testing.T) {
 	}
 	for _, want := range []string{"QUEUE_URL", "DEAD_LETTER_URL", "TOPIC_ARN", "OUTPUT_BUCKET", "OUTPUT_PREFIX", "TRANSCODE_PREFIX", "REMUX_PREFIX", "STATE_PREFIX", "SCRATCH", "ROUTES",
 		"MEDIACONVERT_ROLE", "MEDIACONVERT_QUEUE", "MEDIACONVERT_PRIORITY", "MEDIACONVERT_ACCELERATION", "MEDIACONVERT_STATUS_INTERVAL", "MEDIACONVERT_APPLICATION", "RECONCILE_AFTER",
-		"DETECTOR", "REKOGNITION_TOPIC_ARN", "REKOGNITION_ROLE", "STYLE", "BLOCKS", "ALLOW_WEAK", "MARGIN", "PRESET", "CRF", "THREADS", "VERIFY", "CONCURRENCY", "MAX_SOURCE_BYTES", "MAX_ATTEMPTS",
+		"DETECTOR", "REKOGNITION_TOPIC_ARN", "REKOGNITION_ROLE", "STYLE", "BLOCKS", "ALLOW_WEAK", "COVER", "SIMILARITY", "MARGIN", "PRESET", "CRF", "THREADS", "VERIFY", "CONCURRENCY", "MAX_SOURCE_BYTES", "MAX_ATTEMPTS",
 		"VISIBILITY", "DRAIN", "HTTP_ADDR", "LOG_LEVEL"} {
 		if !strings.Contains(help, "$MOSAICD_"+want) {
 			t.Errorf("MOSAICD_%s is not in the help", want)

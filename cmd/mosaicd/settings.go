@@ -6,17 +6,19 @@ import (
 
 // coverFlags are the settings of a cover and of its encoder.
 type coverFlags struct {
-	Style     string  `help:"What a cover looks like: mosaic, blur or fill." enum:"mosaic,blur,fill" default:"mosaic" env:"MOSAICD_STYLE"`
-	Blocks    int     `help:"Mosaic cells across the longer side of a face, 2 to 8: fewer hide more." default:"8" env:"MOSAICD_BLOCKS"`
-	Margin    float64 `help:"How much each box grows on every side, as a fraction of its size, 0 to 2." default:"0.15" env:"MOSAICD_MARGIN"`
-	Preset    string  `help:"x264 preset, ultrafast to placebo: slower makes smaller files." default:"medium" env:"MOSAICD_PRESET"`
-	CRF       int     `name:"crf" help:"x264 quality, 0 (best) to 51: 18 is hard to tell from the source." default:"20" env:"MOSAICD_CRF"`
-	AllowWeak bool    `name:"allow-weak" help:"Take up to 64 blocks. From cells that fine a face can be made out again." env:"MOSAICD_ALLOW_WEAK"`
-	Threads   int     `help:"Threads of the encoder; 0 is one for each core." default:"0" env:"MOSAICD_THREADS"`
+	Style      string  `help:"What a cover looks like: mosaic, blur or fill." enum:"mosaic,blur,fill" default:"mosaic" env:"MOSAICD_STYLE"`
+	Blocks     int     `help:"Mosaic cells across the longer side of a face, 2 to 8: fewer hide more." default:"8" env:"MOSAICD_BLOCKS"`
+	Cover      string  `help:"Who is covered where the detections are of a face search: all, strangers (all but the people in the collection) or listed (only them)." enum:"all,strangers,listed" default:"all" env:"MOSAICD_COVER"`
+	Similarity float64 `help:"How alike a face must be to one of the collection to count as the same, 0 to 100 percent." default:"80" env:"MOSAICD_SIMILARITY"`
+	Margin     float64 `help:"How much each box grows on every side, as a fraction of its size, 0 to 2." default:"0.15" env:"MOSAICD_MARGIN"`
+	Preset     string  `help:"x264 preset, ultrafast to placebo: slower makes smaller files." default:"medium" env:"MOSAICD_PRESET"`
+	CRF        int     `name:"crf" help:"x264 quality, 0 (best) to 51: 18 is hard to tell from the source." default:"20" env:"MOSAICD_CRF"`
+	AllowWeak  bool    `name:"allow-weak" help:"Take up to 64 blocks. From cells that fine a face can be made out again." env:"MOSAICD_ALLOW_WEAK"`
+	Threads    int     `help:"Threads of the encoder; 0 is one for each core." default:"0" env:"MOSAICD_THREADS"`
 }
 
 func (f coverFlags) settings() (jobs.Settings, error) {
-	s := jobs.Settings{Style: f.Style, Blocks: f.Blocks, Margin: f.Margin, Preset: f.Preset, CRF: f.CRF, Threads: f.Threads, AllowWeak: f.AllowWeak}
+	s := jobs.Settings{Style: f.Style, Blocks: f.Blocks, Margin: f.Margin, Preset: f.Preset, CRF: f.CRF, Threads: f.Threads, AllowWeak: f.AllowWeak, Cover: f.Cover, Similarity: f.Similarity}
 	if err := s.Validate(); err != nil {
 		return s, usagef("--%w", err) // its text starts with the flag's name
 	}

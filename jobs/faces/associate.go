@@ -16,8 +16,8 @@ type associator struct {
 	ended []Track
 }
 
-// step gives each of the faces seen at one moment to the live track that it fits
-// best, each track at most one; what fits none starts a track.
+// step gives the faces seen at one moment to the live tracks, each track at most
+// one, so that all fit best together; what fits none starts a track.
 func (a *associator) step(seen []Detection) {
 	if len(seen) == 0 {
 		return
@@ -31,26 +31,24 @@ func (a *associator) step(seen []Detection) {
 		return over
 	})
 
-	type pair struct {
-		track, face int
-		cost        float64
-	}
-	var pairs []pair
+	cost := make([][]float64, len(a.live))
 	for i, t := range a.live {
+		cost[i] = make([]float64, len(seen))
+		expected := expect(t, now)
 		for j, f := range seen {
-			if cost, ok := unlikeness(expect(t, now), f.Box); ok {
-				pairs = append(pairs, pair{i, j, cost})
+			c, ok := unlikeness(expected, f.Box, now-t[len(t)-1].At)
+			if !ok {
+				c = math.Inf(1)
 			}
+			cost[i][j] = c
 		}
 	}
-	slices.SortStableFunc(pairs, func(p, q pair) int { return cmp.Compare(p.cost, q.cost) })
-	takenTrack, takenFace := map[int]bool{}, map[int]bool{}
-	for _, p := range pairs {
-		if takenTrack[p.track] || takenFace[p.face] {
-			continue
+	takenFace := make([]bool, len(seen))
+	for i, j := range assign(cost) {
+		if j >= 0 {
+			takenFace[j] = true
+			a.live[i] = append(a.live[i], Key{now, seen[j].Box})
 		}
-		takenTrack[p.track], takenFace[p.face] = true, true
-		a.live[p.track] = append(a.live[p.track], Key{now, seen[p.face].Box})
 	}
 	for j, f := range seen {
 		if !takenFace[j] {
@@ -80,15 +78,18 @@ func expect(t Track, now time.Duration) Box {
 	return Box{x - last.Box.Width/2, y - last.Box.Height/2, last.Box.Width, last.Box.Height}
 }
 
-// unlikeness of two boxes to be the same face: 0 is certain. ok is false when
-// they can't be: farther apart than two faces, or of very different sizes.
-func unlikeness(a, b Box) (cost float64, ok bool) {
+// unlikeness of a face that was expected in a box to be the one in another, some
+// time after it was last seen: 0 is certain. ok is false when it can't be: farther
+// away than faces go in that time, or of a very different size. Two faces that are
+// taken for one show where the straight line between them is not; one that is taken
+// for two is covered around both.
+func unlikeness(a, b Box, after time.Duration) (cost float64, ok bool) {
 	ax, ay := a.centre()
 	bx, by := b.centre()
 	width, height := (a.Width+b.Width)/2, (a.Height+b.Height)/2
 	distance := math.Hypot((ax-bx)/width, (ay-by)/height) // in faces
 	size := math.Abs(math.Log2(math.Sqrt(a.Width*a.Height) / math.Sqrt(b.Width*b.Height)))
-	if distance > 2 || size > 1 {
+	if distance > 0.75+after.Seconds() || size > 1 {
 		return 0, false
 	}
 	return distance + size + 1 - overlap(a, b), true
@@ -105,17 +106,31 @@ func overlap(a, b Box) float64 {
 	return w * h / (a.Width*a.Height + b.Width*b.Height - w*h)
 }
 
-// split cuts a track where nothing was seen for longer than reach.
-func split(t Track, reach time.Duration) Tracks {
+// split cuts a track where neither the face nor the rest of the person was seen
+// for longer than reach.
+func split(t Track, present []time.Duration, reach time.Duration) Tracks {
 	var parts Tracks
 	start := 0
 	for i := 1; i <= len(t); i++ {
-		if i == len(t) || t[i].At-t[i-1].At > reach {
+		if i == len(t) || absent(t[i-1].At, t[i].At, present, reach) {
 			parts = append(parts, slices.Clone(t[start:i]))
 			start = i
 		}
 	}
 	return parts
+}
+
+// absent reports whether nothing was seen for longer than reach. Present is in
+// order.
+func absent(from, to time.Duration, present []time.Duration, reach time.Duration) bool {
+	i, _ := slices.BinarySearch(present, from)
+	for ; i < len(present) && present[i] < to; i++ {
+		if present[i]-from > reach {
+			return true
+		}
+		from = present[i]
+	}
+	return to-from > reach
 }
 
 // sameTime yields runs of detections that have the same time.

@@ -4,6 +4,7 @@
 package faces
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -60,6 +61,9 @@ type Detection struct {
 	At     time.Duration // from the first frame of the video
 	Box    Box
 	Person int // the same for one person through the video, or NoPerson
+	// Similarity to the face of the collection that is most alike, in percent; 0:
+	// none is.
+	Similarity float64
 }
 
 // Detections is what a detector saw in one video.
@@ -68,15 +72,20 @@ type Detections struct {
 	// Every is the time between two looks; 0 when nothing says so. Tracks then
 	// takes it from the detections.
 	Every time.Duration
+	// Duration of the video; 0 when nothing says so.
+	Duration time.Duration
+	// Present are the times at which a person was seen without a face, in order.
+	Present map[int][]time.Duration
 }
 
 // page is what GetFaceDetection and GetFaceSearch answer, as the AWS CLI prints it.
 // https://docs.aws.amazon.com/rekognition/latest/APIReference/API_GetFaceDetection.html
 // https://docs.aws.amazon.com/rekognition/latest/APIReference/API_GetFaceSearch.html
 type page struct {
-	JobStatus     string `json:"JobStatus,omitempty"`
-	StatusMessage string `json:"StatusMessage,omitempty"`
-	NextToken     string `json:"NextToken,omitempty"`
+	JobStatus     string                          `json:"JobStatus,omitempty"`
+	StatusMessage string                          `json:"StatusMessage,omitempty"`
+	NextToken     string                          `json:"NextToken,omitempty"`
+	VideoMetadata *struct{ DurationMillis int64 } `json:"VideoMetadata,omitempty"`
 
 	Faces []struct {
 		Timestamp *int64
@@ -89,6 +98,8 @@ type page struct {
 			Index *int
 			Face  *struct{ BoundingBox *Box }
 		}
+		// Its boxes are those of the collection's pictures.
+		FaceMatches []struct{ Similarity float64 }
 	} `json:"Persons,omitempty"`
 }
 
@@ -106,7 +117,10 @@ func Parse(pages ...[]byte) (Detections, error) {
 	if len(pages) == 0 {
 		return d, errors.New("detections: no page")
 	}
-	slices.SortStableFunc(d.Faces, func(a, b Detection) int { return int(a.At - b.At) })
+	slices.SortStableFunc(d.Faces, func(a, b Detection) int { return cmp.Compare(a.At, b.At) })
+	for _, times := range d.Present {
+		slices.Sort(times)
+	}
 	return d, nil
 }
 
@@ -130,6 +144,13 @@ func (d *Detections) parsePage(body []byte, last bool) error {
 	case last && p.NextToken != "":
 		return errors.New("it has a NextToken: the pages after it are missing")
 	}
+	if p.VideoMetadata != nil {
+		duration, err := timestamp(p.VideoMetadata.DurationMillis)
+		if err != nil {
+			return fmt.Errorf("in VideoMetadata: %w", err)
+		}
+		d.Duration = max(d.Duration, duration)
+	}
 	for i, f := range p.Faces {
 		if f.Timestamp == nil || f.Face == nil || f.Face.BoundingBox == nil {
 			return fmt.Errorf("in Faces[%d]: no Timestamp or no Face.BoundingBox", i)
@@ -144,23 +165,50 @@ func (d *Detections) parsePage(body []byte, last bool) error {
 		}
 		// A person can be seen without a face; Person.BoundingBox is the body.
 		if f.Person.Face == nil || f.Person.Face.BoundingBox == nil {
+			if err := d.present(*f.Timestamp, *f.Person.Index); err != nil {
+				return fmt.Errorf("in Persons[%d]: %w", i, err)
+			}
 			continue
 		}
 		if err := d.add(*f.Timestamp, *f.Person.Face.BoundingBox, *f.Person.Index); err != nil {
 			return fmt.Errorf("in Persons[%d]: %w", i, err)
 		}
+		for _, m := range f.FaceMatches {
+			last := &d.Faces[len(d.Faces)-1]
+			last.Similarity = max(last.Similarity, m.Similarity)
+		}
 	}
 	return nil
 }
 
-func (d *Detections) add(milliseconds int64, b Box, person int) error {
-	// A year: longer than any video, and far from overflow.
+// timestamp reads one of a video: less than a year, which is far from overflow.
+func timestamp(milliseconds int64) (time.Duration, error) {
 	if milliseconds < 0 || milliseconds > 366*24*3600*1000 {
-		return fmt.Errorf("timestamp %d ms", milliseconds)
+		return 0, fmt.Errorf("timestamp %d ms", milliseconds)
+	}
+	return time.Duration(milliseconds) * time.Millisecond, nil
+}
+
+func (d *Detections) present(milliseconds int64, person int) error {
+	at, err := timestamp(milliseconds)
+	if err != nil {
+		return err
+	}
+	if d.Present == nil {
+		d.Present = map[int][]time.Duration{}
+	}
+	d.Present[person] = append(d.Present[person], at)
+	return nil
+}
+
+func (d *Detections) add(milliseconds int64, b Box, person int) error {
+	at, err := timestamp(milliseconds)
+	if err != nil {
+		return err
 	}
 	if err := b.valid(); err != nil {
 		return err
 	}
-	d.Faces = append(d.Faces, Detection{At: time.Duration(milliseconds) * time.Millisecond, Box: b, Person: person})
+	d.Faces = append(d.Faces, Detection{At: at, Box: b, Person: person})
 	return nil
 }

@@ -37,17 +37,27 @@ const (
 type Options struct {
 	// Margin is how much each box grows on every side, as a fraction of its size.
 	Margin float64
+	// Cover says who is covered: CoverAll, CoverStrangers or CoverListed. Defaults
+	// to CoverAll.
+	Cover string
+	// Similarity is the least with which a face counts as one of the collection, 0
+	// to 100 percent. Defaults to DefaultSimilarity.
+	Similarity float64
 }
 
+// maxGap is how long a face may be lost and still be the same one when it is found
+// again near where it would be.
+const maxGap = 2 * time.Second
+
 // Track associates detections to tracks. Detections with a person belong to
-// that person's track. The others go to the track that they overlap most or are
-// nearest to. A track's first box holds for one sampling interval before, and its
-// last one after: the face was there before it was looked for.
+// that person's track; the others are assigned to the tracks whose faces would be
+// near by then, all of one moment at once. A face that is lost for up to two
+// seconds is covered meanwhile. See Track.cover for how large the covers are.
 func (d Detections) Track(o Options) Tracks {
 	every := d.every()
-	a := associator{reach: 2*every + every/2}
+	a := associator{reach: max(2*every+every/2, maxGap)}
 	persons := map[int]Track{}
-	for group := range sameTime(d.Faces) {
+	for group := range sameTime(o.of(d.Faces)) {
 		var strangers []Detection
 		for _, f := range group {
 			t := persons[f.Person]
@@ -62,17 +72,12 @@ func (d Detections) Track(o Options) Tracks {
 
 	tracks := a.all()
 	for _, index := range slices.Sorted(maps.Keys(persons)) {
-		// A person who leaves and comes back is not covered in between.
-		tracks = append(tracks, split(persons[index], a.reach)...)
+		// A person who leaves and comes back is not covered in between, unless the
+		// body was there.
+		tracks = append(tracks, split(persons[index], d.Present[index], a.reach)...)
 	}
 	for i, t := range tracks {
-		for k := range t {
-			t[k].Box = t[k].Box.grow(o.Margin)
-		}
-		first, last := t[0], t[len(t)-1]
-		first.At = max(first.At-every, 0)
-		last.At += every
-		tracks[i] = slices.Concat(Track{first}, t, Track{last})
+		tracks[i] = t.cover(o.Margin, every, d.Duration)
 	}
 	return tracks
 }

@@ -68,22 +68,70 @@ func at(tracks Tracks, milliseconds int) []image.Rectangle {
 
 func TestTrackMovesInProportion(t *testing.T) {
 	t.Parallel()
-	tracks := track(t, seen(1000, 10, 10, 10), seen(1500, 20, 14, 20))
+	tracks := track(t, seen(3000, 40, 40, 10), seen(3500, 50, 44, 20))
 	if len(tracks) != 1 {
 		t.Fatalf("%d tracks", len(tracks))
 	}
 	for milliseconds, want := range map[int][]image.Rectangle{
-		499:  nil,
-		500:  {image.Rect(10, 10, 20, 20)}, // one interval before
-		1000: {image.Rect(10, 10, 20, 20)},
-		1250: {image.Rect(15, 12, 30, 27)},
-		1500: {image.Rect(20, 14, 40, 34)},
-		2000: {image.Rect(20, 14, 40, 34)}, // one interval after
-		2001: nil,
+		2249: nil, // one interval and a half before
+		3000: {image.Rect(40, 40, 50, 50)},
+		3500: {image.Rect(50, 44, 70, 64)},
+		4251: nil,
 	} {
 		if got := at(tracks, milliseconds); !reflect.DeepEqual(got, want) {
 			t.Errorf("at %d ms: %v, want %v", milliseconds, got, want)
 		}
+	}
+	// What may have happened meanwhile is covered, too: around the straight line,
+	// and before and after, where it goes on and where it stands still.
+	for milliseconds, inside := range map[int]image.Rectangle{
+		2250: image.Rect(20, 27, 50, 50), 2500: image.Rect(30, 36, 50, 50), 3250: image.Rect(44, 41, 61, 58), 4000: image.Rect(50, 44, 80, 70), 4250: image.Rect(50, 44, 92, 77),
+	} {
+		if got := at(tracks, milliseconds); len(got) != 1 || !inside.In(got[0]) {
+			t.Errorf("at %d ms: %v is not in %v", milliseconds, inside, got)
+		}
+	}
+}
+
+// TestTrackAtTheEndsOfTheVideo: where one more look would have been is covered.
+func TestTrackAtTheEndsOfTheVideo(t *testing.T) {
+	t.Parallel()
+	d := Detections{Faces: []Detection{seen(1100, 40, 40, 10), seen(1600, 40, 40, 10)}, Every: 500 * ms}
+	for video, want := range map[time.Duration]bool{0: false, 2700 * ms: true, 5 * time.Second: false} {
+		d.Duration = video
+		tracks := d.Track(Options{})
+		if got := len(at(tracks, 2600)) > 0; got != want {
+			t.Errorf("of %s: covered a second after the last look: %v", video, got)
+		}
+		if len(at(tracks, 0)) == 0 {
+			t.Errorf("of %s: the first frame isn't covered", video)
+		}
+	}
+}
+
+// TestTrackJumps: after a cut another face is near where the last one was, and
+// nothing is known of the way between them.
+func TestTrackJumps(t *testing.T) {
+	t.Parallel()
+	tracks := track(t, seen(0, 10, 10, 10), seen(500, 10, 10, 10), seen(1000, 19, 10, 10), seen(1500, 19, 10, 10))
+	both := image.Rect(10, 10, 29, 20)
+	for _, milliseconds := range []int{501, 600, 750, 999} {
+		union := image.Rectangle{}
+		for _, r := range at(tracks, milliseconds) {
+			union = union.Union(r)
+		}
+		if !both.In(union) {
+			t.Errorf("at %d ms: %v", milliseconds, at(tracks, milliseconds))
+		}
+	}
+}
+
+// TestTrackIsNeverTooSmall.
+func TestTrackIsNeverTooSmall(t *testing.T) {
+	t.Parallel()
+	tracks := track(t, seen(0, 50, 50, 0.2))
+	if got := tracks.At(0, 1000, 1000); len(got) != 1 || got[0].Dx() < 20 || got[0].Dy() < 20 {
+		t.Errorf("%v", got)
 	}
 }
 
@@ -132,7 +180,7 @@ func TestTracksThatCross(t *testing.T) {
 func TestTrackBridgesAMiss(t *testing.T) {
 	t.Parallel()
 	tracks := track(t, seen(0, 10, 10, 10), seen(500, 12, 10, 10), seen(1500, 16, 10, 10))
-	if got := at(tracks, 1000); len(tracks) != 1 || len(got) != 1 || got[0].Min.X != 14 {
+	if got := at(tracks, 1000); len(tracks) != 1 || len(got) != 1 || !image.Rect(14, 10, 24, 20).In(got[0]) {
 		t.Errorf("%d tracks, %v", len(tracks), got)
 	}
 }
@@ -154,7 +202,7 @@ func TestTrackOfAPerson(t *testing.T) {
 	t.Parallel()
 	// Too far apart for one face, but said to be one person.
 	tracks := track(t, person(1, seen(0, 0, 0, 10)), person(1, seen(500, 80, 80, 10)))
-	if got := at(tracks, 250); len(tracks) != 1 || len(got) != 1 || got[0].Min.X != 40 {
+	if got := at(tracks, 250); len(tracks) != 1 || len(got) != 1 || !image.Rect(0, 0, 90, 90).In(got[0]) {
 		t.Errorf("%d tracks, %v", len(tracks), got)
 	}
 	if jumps := track(t, seen(0, 0, 0, 10), seen(500, 80, 80, 10)); len(jumps) != 2 {
