@@ -31,6 +31,8 @@ type Cover struct {
 	Detector   Detector
 	// Verify has the built-in detector look at the output, too.
 	Verify bool
+	// Regions are what a person says of the covers.
+	Regions faces.Regions
 }
 
 // Covered is what came of a Cover.
@@ -74,11 +76,12 @@ func (c Cover) Run(ctx context.Context, engine Engine, progress func(Phase, ffmp
 	tracks := detections.Track(faces.Options{
 		Margin: c.Settings.Margin, Cover: c.Settings.Cover, Similarity: c.Settings.Similarity,
 	})
+	done.Faces = len(tracks)
+	tracks = c.Regions.Apply(tracks)
 	encoded, err := json.Marshal(tracks)
 	if err != nil {
 		return Covered{}, fmt.Errorf("encode tracks: %w", err)
 	}
-	done.Faces = len(tracks)
 	started := time.Now()
 	done.Report, err = engine.Run(ctx, ffmpeg.Spec{
 		Op:     ffmpeg.OpMosaic,

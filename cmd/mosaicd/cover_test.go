@@ -124,3 +124,31 @@ func TestMosaicCommandOnRealFootage(t *testing.T) {
 		}
 	}
 }
+
+// TestMosaicCommandWithRegions: a rectangle of a person's own, for half a second.
+func TestMosaicCommandWithRegions(t *testing.T) {
+	t.Parallel()
+	source, output := video(t, shortScene), filepath.Join(t.TempDir(), "out.mp4")
+	regions := write(t, "regions.json", `{"add":[{"left":0.25,"top":0.25,"width":0.5,"height":0.5,"end":0.5}],"only":[{"start":0.9}]}`)
+	if code, _, stderr := call(t, nil, "mosaic", "--regions", regions, "--style", "fill", "--preset", "ultrafast", "--crf", "10", source, output); code != exitDone {
+		t.Fatal(stderr)
+	}
+	before, _ := frames(t, source)
+	after, at := frames(t, output)
+	box := image.Rect(160, 90, 480, 270).Inset(4)
+	for i, picture := range after {
+		black := difference(picture, image.NewGray(picture.Rect), func(p image.Point) bool { return p.In(box) })
+		changed := difference(picture, before[i], func(p image.Point) bool { return true })
+		switch {
+		case at[i] <= 500*time.Millisecond && black > 20:
+			t.Errorf("frame at %s: the rectangle shows, %.1f above black", at[i], black)
+		case at[i] > 500*time.Millisecond && at[i] < 900*time.Millisecond && changed > 3:
+			t.Errorf("frame at %s differs by %.1f", at[i], changed)
+		case at[i] > 920*time.Millisecond && changed < 3:
+			t.Errorf("frame at %s: the faces aren't covered", at[i])
+		}
+	}
+	if code, _, stderr := call(t, nil, "mosaic", "--regions", write(t, "bad.json", `{"add":[{}]}`), source, output); code != exitUsage || !strings.Contains(stderr, "add[0]") {
+		t.Errorf("exit code %d\n%s", code, stderr)
+	}
+}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/mosaicd/mosaicd/jobs"
 	"github.com/mosaicd/mosaicd/jobs/event"
+	"github.com/mosaicd/mosaicd/jobs/faces"
 	"github.com/mosaicd/mosaicd/jobs/routes"
 )
 
@@ -110,6 +111,17 @@ s3://other/notes.txt: nothing: route everything-else has no steps
 `
 	if code != exitDone || out != want {
 		t.Errorf("exit code %d\n%s\nwant\n%s", code, out, want)
+	}
+}
+
+func TestDocumentedRegions(t *testing.T) {
+	t.Parallel()
+	blocks := jsonBlock.FindAllStringSubmatch(document(t, "docs/faces.md"), -1)
+	if len(blocks) != 1 {
+		t.Fatalf("%d examples", len(blocks))
+	}
+	if r, err := faces.ParseRegions([]byte(blocks[0][1])); err != nil || len(r.Add) != 2 || len(r.Only) != 2 {
+		t.Errorf("%+v, %v", r, err)
 	}
 }
 

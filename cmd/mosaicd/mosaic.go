@@ -22,6 +22,7 @@ type mosaicCommand struct {
 	Detections []string `name:"detections" placeholder:"FILE" sep:"none" help:"Where the faces are: JSON as 'aws rekognition get-face-detection' or 'get-face-search' prints it. Repeat the flag for more pages. Without it, --detector looks for them."`
 	Detector   string   `help:"Who looks for faces: builtin, or none to cover nothing. Defaults to builtin where no detections are given." enum:",builtin,none" default:"" placeholder:"builtin|none"`
 	coverFlags
+	Regions  string `placeholder:"FILE" help:"JSON with rectangles to cover besides, and with the spans of time in which detected faces are covered: see docs/faces.md."`
 	Verify   bool   `help:"Look for faces in the output, too, and say how many are still found." env:"MOSAICD_VERIFY"`
 	Progress string `help:"Progress on standard error: auto is a bar in a terminal and nothing elsewhere; json is a line of JSON every now and then." enum:"auto,bar,json,none" default:"auto"`
 }
@@ -38,6 +39,10 @@ func (c *mosaicCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
+	regions, err := c.regions()
+	if err != nil {
+		return err
+	}
 	engine, err := ffmpeg.Self("engine")
 	if err != nil {
 		return err
@@ -49,7 +54,7 @@ func (c *mosaicCommand) Run(ctx context.Context, std streams) error {
 	defer os.Remove(temporary) // gone already when all went well
 
 	progress := newProgress(c.Progress, std.err)
-	cover := jobs.Cover{Source: c.Source, Output: temporary, Settings: settings, Detections: detections, Detector: jobs.Detector(c.Detector), Verify: c.Verify}
+	cover := jobs.Cover{Source: c.Source, Output: temporary, Settings: settings, Detections: detections, Detector: jobs.Detector(c.Detector), Verify: c.Verify, Regions: regions}
 	if cover.Detector == "" {
 		cover.Detector = jobs.DetectorBuiltin
 	}
@@ -73,6 +78,21 @@ func (c *mosaicCommand) Run(ctx context.Context, std streams) error {
 		}
 	}
 	return nil
+}
+
+func (c *mosaicCommand) regions() (faces.Regions, error) {
+	if c.Regions == "" {
+		return faces.Regions{}, nil
+	}
+	body, err := os.ReadFile(c.Regions)
+	if err != nil {
+		return faces.Regions{}, usagef("--regions: %w", err)
+	}
+	r, err := faces.ParseRegions(body)
+	if err != nil {
+		return r, usagef("--regions: %s: %w", c.Regions, err)
+	}
+	return r, nil
 }
 
 // check finds what is wrong with the names before any work is done.
