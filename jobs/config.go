@@ -117,6 +117,10 @@ func (c Config) Validate() error {
 		return errors.New("rekognition topic ARN: missing: the SNS topic by which Rekognition says that it is done")
 	case c.Detector == DetectorRekognition && !roleARN.MatchString(c.Rekognition.Role):
 		return fmt.Errorf("rekognition role: must be the ARN of an IAM role (got %q)", c.Rekognition.Role)
+	case c.Detector == DetectorBuiltin && !c.Settings.all():
+		return fmt.Errorf("cover: the built-in detector knows nobody, only all can be covered; %s needs detector rekognition and a collection", c.Settings.Cover)
+	case c.Detector == DetectorRekognition && !c.Settings.all() && c.Settings.Collection == "":
+		return fmt.Errorf("collection: missing: cover %s goes by the faces in one", c.Settings.Cover)
 	case c.MaxSourceBytes < 0:
 		return fmt.Errorf("max source bytes: must not be negative (got %d)", c.MaxSourceBytes)
 	case c.MaxAttempts < 0:

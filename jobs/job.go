@@ -23,6 +23,10 @@ const (
 	KindMosaic    = routes.Mosaic
 	KindTranscode = routes.Transcode
 	KindRemux     = routes.Remux
+
+	KindFacesAdd    = event.KindFacesAdd
+	KindFacesList   = event.KindFacesList
+	KindFacesRemove = event.KindFacesRemove
 )
 
 // A Job is one source and what is to be done with it, step by step: each step
@@ -56,11 +60,20 @@ type Step struct {
 	Destination event.Location   `json:"destination,omitzero"`
 	Settings    Settings         `json:"settings,omitzero"`    // of a mosaic
 	Detections  []event.Location `json:"detections,omitempty"` // pages of a Rekognition result
+	Regions     json.RawMessage  `json:"regions,omitempty"`    // what a person says of the covers: see faces.ParseRegions
 	// Fallback has the built-in detector look where Rekognition doesn't.
 	Fallback bool `json:"fallback,omitempty"`
 	// Review holds an output back in which faces are still found.
 	Review    bool      `json:"review,omitempty"`
 	Transcode Transcode `json:"transcode,omitzero"`
+	People    People    `json:"people,omitzero"`
+}
+
+// People is what a step asks of a collection of faces.
+type People struct {
+	Collection string           `json:"collection"`
+	ExternalID string           `json:"externalId,omitempty"` // whose faces
+	Images     []event.Location `json:"images,omitempty"`     // of one face each
 }
 
 // Transcode is what a step asks of MediaConvert.
@@ -198,17 +211,31 @@ func fromRequest(r event.Request, messageID string, c Config) Job {
 		Asked:  true,
 	}
 	step := Step{Kind: r.Kind, Destination: r.Destination}
-	if r.Kind == KindTranscode {
+	switch r.Kind {
+	case KindFacesAdd, KindFacesList, KindFacesRemove:
+		return ofPeople(r, messageID)
+	case KindTranscode:
 		step.Transcode.Own = r.Settings.Bucket != "" || r.Template != "" || r.Document != nil
 		step.Transcode.Template, step.Transcode.Document, step.Transcode.Clips = r.Template, r.Document, r.Clips
 		if r.Settings.Bucket != "" {
 			step.Transcode.Settings = r.Settings.String()
 		}
-	} else {
-		step.Detections, step.Settings = r.Detections, c.Settings.with(r.Options)
+	case KindMosaic:
+		step.Detections, step.Settings, step.Regions = r.Detections, c.Settings.with(r.Options), r.Regions
 	}
 	job.Steps = []Step{step}
 	job.fill(c)
+	return job
+}
+
+// ofPeople is the job of a message about a collection. Its source is the first
+// picture, where there is one.
+func ofPeople(r event.Request, messageID string) Job {
+	job := Job{ID: id("request", r.Kind, r.Options.Collection, r.ExternalID, fmt.Sprint(r.Images), messageID), Asked: true}
+	job.Steps = []Step{{Kind: r.Kind, People: People{r.Options.Collection, r.ExternalID, r.Images}}}
+	if len(r.Images) > 0 {
+		job.Source = r.Images[0]
+	}
 	return job
 }
 
@@ -239,6 +266,8 @@ func fromSidecar(e event.ObjectCreated, s event.Sidecar, source event.Location, 
 	switch {
 	case len(job.Steps) == 0:
 		return job, failf(CodeInvalidRequest, "steps: missing, and route %s has none", r.Name)
+	case s.Regions != nil && !slices.ContainsFunc(job.Steps, func(s Step) bool { return s.Kind == KindMosaic }):
+		return job, failf(CodeInvalidRequest, "regions are for a mosaic, and there is none in the steps: add it to \"steps\"")
 	case !transcodes && (s.Clips != nil || s.Template != "" || s.Settings.Bucket != ""):
 		return job, failf(CodeInvalidRequest, "clips, template and settings are for a transcode, and there is none in the steps: add it to \"steps\"")
 	}
@@ -280,7 +309,7 @@ func chosen(kinds []string, of []routes.Step) []routes.Step {
 // override sets what a sidecar says of a step.
 func (s *Step) override(by event.Sidecar, bucket, sidecar string) error {
 	if s.Kind == KindMosaic {
-		s.Settings = s.Settings.with(by.Options)
+		s.Settings, s.Regions = s.Settings.with(by.Options), by.Regions
 	}
 	if s.Kind != KindTranscode {
 		return nil
@@ -339,6 +368,9 @@ func (s Settings) with(o event.Options) Settings {
 	override(&s.Blocks, o.Blocks)
 	override(&s.Margin, o.Margin)
 	override(&s.CRF, o.CRF)
+	s.Cover, s.Collection = cmp.Or(o.Cover, s.Cover), cmp.Or(o.Collection, s.Collection)
+	override(&s.Similarity, o.Similarity)
+	s.Sheet = s.Sheet || o.Sheet
 	return s
 }
 

@@ -11,6 +11,7 @@ import (
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/mosaicd/mosaicd/ffmpeg"
+	"github.com/mosaicd/mosaicd/jobs/collection"
 	"github.com/mosaicd/mosaicd/jobs/event"
 )
 
@@ -35,9 +36,10 @@ func TestResultForm(t *testing.T) {
 		},
 		Probe: &ffmpeg.Media{Format: "mov", Duration: 1, Codec: "h264", Pixels: "yuv420p", Width: 2, Height: 3, Rotation: 90, FrameRate: 25, Streams: 4},
 		Cloud: []CloudResult{{Settings: "hls", JobID: "1-a", Attempts: 2, Status: "ERROR", Warnings: []CloudWarning{{Code: 1, Count: 2}}, Error: &ResultError{Code: "c", Message: "m"}}},
+		Faces: []collection.Face{{ID: "f-1", ExternalID: "anna", Image: "s3://a/anna.jpg"}}, OmittedFaces: 1,
 		Extra: map[string]json.RawMessage{"title": json.RawMessage(`"Spring"`)},
 	}
-	for _, v := range []any{r, *r.Stats, *r.Error, *r.Probe, r.Cloud[0]} {
+	for _, v := range []any{r, *r.Stats, *r.Error, *r.Probe, r.Cloud[0], r.Faces[0]} {
 		for i := range reflect.ValueOf(v).NumField() {
 			if reflect.ValueOf(v).Field(i).IsZero() {
 				t.Errorf("%T.%s is not set here", v, reflect.TypeOf(v).Field(i).Name)
@@ -83,7 +85,7 @@ func TestSettingsValidate(t *testing.T) {
 		"blocks: must be 2 to 8, as a face can be made out again from finer cells; allow-weak takes them (got 9)": func(s *Settings) { s.Blocks = 9 },
 		"margin: must be 0 to 2 (got -1)":                                                                         func(s *Settings) { s.Margin = -1 },
 		`cover: must be one of all, strangers, listed (got "some")`:                                               func(s *Settings) { s.Cover = "some" },
-		"similarity: must be 0 to 100 (got 101)":                                                                  func(s *Settings) { s.Similarity = 101 },
+		"similarity: must be 1 to 100 (got 101)":                                                                  func(s *Settings) { s.Similarity = 101 },
 		"crf: must be 0 to 51 (got 52)":                                                                           func(s *Settings) { s.CRF = 52 },
 		"threads: must be 0 to 256 (got -1)":                                                                      func(s *Settings) { s.Threads = -1 },
 	} {

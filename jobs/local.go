@@ -41,6 +41,9 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, c *Claim, n int, r
 		return err
 	}
 	cover := Cover{Settings: step.Settings, Detector: h.cfg.Detector, Verify: h.cfg.Verify || step.Review}
+	if cover.Regions, err = regions(step); err != nil {
+		return err
+	}
 	if c.Steps[n].Fallback != "" {
 		cover.Detector = DetectorBuiltin
 	}
@@ -107,6 +110,35 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, c *Claim, n int, r
 		Height:          done.Output.Height,
 	}}
 	return nil
+}
+
+// judgeCover refuses what can't be covered as it was asked for, before anything is
+// spent on it.
+func (h *Handler) judgeCover(s Step) error {
+	if _, err := regions(s); err != nil {
+		return err
+	}
+	switch {
+	case s.Settings.all() || len(s.Detections) > 0:
+		return nil
+	case h.cfg.Detector != DetectorRekognition:
+		return failf(CodeInvalidRequest, "cover: the built-in detector knows nobody, so that %s needs detections of a face search, or a worker with --detector rekognition", s.Settings.Cover)
+	case s.Settings.Collection == "":
+		return failf(CodeInvalidRequest, "cover: %s goes by a collection of faces, and there is none: name one, or give detections of a face search", s.Settings.Cover)
+	}
+	return nil
+}
+
+// regions are what a person said of the covers of a step.
+func regions(s Step) (faces.Regions, error) {
+	if s.Regions == nil {
+		return faces.Regions{}, nil
+	}
+	r, err := faces.ParseRegions(s.Regions)
+	if err != nil {
+		return r, &Failure{Code: CodeInvalidRequest, Err: err}
+	}
+	return r, nil
 }
 
 // source looks the input of the nth step up, and refuses what is none.

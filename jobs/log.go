@@ -24,6 +24,8 @@ const (
 	eventCloudIgnored    = "cloud_ignored"    // MediaConvert says it of a job that isn't ours, or again
 	eventCloudAsked      = "cloud_asked"      // MediaConvert was silent for too long about a job
 	eventSearchStarted   = "search_started"   // Rekognition looks for faces
+	eventSearchCopied    = "search_copied"    // into a container that Rekognition reads
+	eventCopyKept        = "copy_kept"        // that copy could not be deleted
 	eventSearchFallback  = "search_fallback"  // the built-in detector looks instead
 	eventSearchEnded     = "search_ended"     //
 	eventSearchFetched   = "search_fetched"   // all pages of its result

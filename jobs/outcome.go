@@ -24,6 +24,7 @@ const (
 	CodeMediaConvert      = "mediaconvert_"           // and the code with which MediaConvert gave up
 	CodeSearchFailed      = "rekognition_failed"      // Rekognition did not look for faces to the end
 	CodeNotSearchable     = "rekognition_unsupported" // Rekognition doesn't take such videos
+	CodeCollection        = "collection"              // Rekognition doesn't do that to a collection, or not with this picture
 	CodeResidualFaces     = "residual_faces"          // of a result for review: faces are still found in it
 	CodeCancelled         = "cancelled"               // somebody did
 	CodeIgnored           = "ignored"                 // there was nothing to do

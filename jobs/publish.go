@@ -55,16 +55,18 @@ func (p *publisher) publish(ctx context.Context, r Result) error {
 	return nil
 }
 
-// encode leaves out the outputs for which there is no room, the last ones first.
+// encode leaves out the outputs and the faces for which there is no room, the last
+// ones first.
 func (p *publisher) encode(r Result) ([]byte, error) {
-	all := len(r.Outputs)
+	outputs, faces := len(r.Outputs), len(r.Faces)
 	for {
 		body, err := json.Marshal(r)
-		if err != nil || len(body) <= maxPublished || len(r.Outputs) == 0 {
+		if err != nil || len(body) <= maxPublished || len(r.Outputs)+len(r.Faces) == 0 {
 			return body, err
 		}
-		r.Outputs = r.Outputs[:len(r.Outputs)/2]
-		r.OmittedOutputs, r.Full = all-len(r.Outputs), p.full(r.Job).String()
+		r.Outputs, r.Faces = r.Outputs[:len(r.Outputs)/2], r.Faces[:len(r.Faces)/2]
+		r.OmittedOutputs, r.OmittedFaces = outputs-len(r.Outputs), faces-len(r.Faces)
+		r.Full = p.full(r.Job).String()
 	}
 }
 

@@ -2,10 +2,12 @@ package jobs
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +19,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/mosaicd/mosaicd/ffmpeg"
+	"github.com/mosaicd/mosaicd/jobs/collection"
 	"github.com/mosaicd/mosaicd/jobs/event"
 	"github.com/mosaicd/mosaicd/jobs/faces"
 )
@@ -25,6 +28,9 @@ import (
 type Rekognition interface {
 	StartFaceDetection(context.Context, *rekognition.StartFaceDetectionInput, ...func(*rekognition.Options)) (*rekognition.StartFaceDetectionOutput, error)
 	GetFaceDetection(context.Context, *rekognition.GetFaceDetectionInput, ...func(*rekognition.Options)) (*rekognition.GetFaceDetectionOutput, error)
+	StartFaceSearch(context.Context, *rekognition.StartFaceSearchInput, ...func(*rekognition.Options)) (*rekognition.StartFaceSearchOutput, error)
+	GetFaceSearch(context.Context, *rekognition.GetFaceSearchInput, ...func(*rekognition.Options)) (*rekognition.GetFaceSearchOutput, error)
+	collection.Client
 }
 
 // RekognitionConfig is how Rekognition says that it is done.
@@ -37,8 +43,14 @@ type RekognitionConfig struct {
 
 // A FaceSearch is what Rekognition does for one step.
 type FaceSearch struct {
-	JobID  string `json:"jobId"`
-	Status string `json:"status,omitempty"` // SUCCEEDED, FAILED or ERROR; empty: not yet
+	JobID string `json:"jobId"`
+	// Collection is the one whose faces are searched for; empty: faces are looked
+	// for, whosever they are.
+	Collection string `json:"collection,omitempty"`
+	// Copy is what Rekognition was given where it doesn't take the source itself. It
+	// is deleted when the result is there.
+	Copy   event.Location `json:"copy,omitzero"`
+	Status string         `json:"status,omitempty"` // SUCCEEDED, FAILED or ERROR; empty: not yet
 	// Detections is the object that holds all pages of the result, once they were
 	// fetched: a list.
 	Detections event.Location `json:"detections,omitzero"`
@@ -70,11 +82,12 @@ func (h *Handler) search(ctx context.Context, log *zap.Logger, l *lease, n int) 
 	case state.Search.Status == "":
 		return true, l.leave(ctx, StateWaiting)
 	case state.Search.Status != searchSucceeded:
+		h.dropCopy(ctx, log, state.Search)
 		return false, failf(CodeSearchFailed, "Rekognition job %s ended as %s", state.Search.JobID, state.Search.Status)
 	case state.Search.Detections.Bucket != "":
 		return false, nil
 	}
-	pages, err := h.searchPages(ctx, state.Search.JobID)
+	pages, err := h.searchPages(ctx, *state.Search)
 	if err != nil {
 		return false, err
 	}
@@ -83,6 +96,7 @@ func (h *Handler) search(ctx context.Context, log *zap.Logger, l *lease, n int) 
 		return false, err
 	}
 	log.Info(eventSearchFetched, zap.Int("pages", len(pages)), zap.String("detections", at.String()))
+	h.dropCopy(ctx, log, state.Search)
 	return false, l.change(ctx, func(c *Claim) {
 		search := *c.Steps[n].Search
 		search.Detections = at
@@ -93,7 +107,8 @@ func (h *Handler) search(ctx context.Context, log *zap.Logger, l *lease, n int) 
 // startSearch starts a job of Rekognition. Its token makes it one job, however
 // often it is asked for within a week.
 func (h *Handler) startSearch(ctx context.Context, log *zap.Logger, l *lease, n int) (waiting bool, err error) {
-	probe, err := h.searchable(ctx, l.claim, n)
+	search := &FaceSearch{Collection: l.claim.Job.Steps[n].Settings.Collection}
+	probe, err := h.searchable(ctx, log, l.claim, n, search)
 	if f, ok := errors.AsType[*Failure](err); ok && f.Code == CodeNotSearchable && l.claim.Job.Steps[n].Fallback {
 		log.Info(eventSearchFallback, zap.String("reason", f.Error()))
 		return false, l.change(ctx, func(c *Claim) { c.Steps[n].Fallback = f.Error() })
@@ -103,30 +118,57 @@ func (h *Handler) startSearch(ctx context.Context, log *zap.Logger, l *lease, n 
 	if err := h.claims.wait(ctx, l.claim.Job.ID); err != nil {
 		return false, err
 	}
-	input, tag := l.claim.input(n), l.claim.Job.resultID(n)
-	out, err := h.rekognition.StartFaceDetection(ctx, &rekognition.StartFaceDetectionInput{
-		Video:               &types.Video{S3Object: &types.S3Object{Bucket: &input.Bucket, Name: &input.Key, Version: version(input)}},
-		ClientRequestToken:  &tag,
-		JobTag:              &tag,
-		NotificationChannel: &types.NotificationChannel{SNSTopicArn: &h.cfg.Rekognition.TopicARN, RoleArn: &h.cfg.Rekognition.Role},
-	})
+	input := l.claim.input(n)
+	if search.Copy.Bucket != "" {
+		input = search.Copy
+	}
+	err = h.askRekognition(ctx, l.claim.Job.resultID(n), input, l.claim.Job.Steps[n].Settings, search)
 	switch {
 	case errors.As(err, new(*types.VideoTooLargeException)):
 		return false, failf(CodeSourceTooLarge, "Rekognition takes 10 GB and 6 hours: %w", err)
 	case errors.As(err, new(*types.InvalidS3ObjectException)):
 		return false, failf(CodeSearchFailed, "Rekognition can't read %s: %w", input, err)
+	case errors.As(err, new(*types.ResourceNotFoundException)):
+		return false, failf(CodeSearchFailed, "there is no collection %s: add a face to it first: %w", search.Collection, err)
 	case err != nil: // too many jobs at once, denied, out of reach: it may pass
-		return false, fmt.Errorf("start a face detection of %s: %w", input, err)
+		return false, fmt.Errorf("have Rekognition look for faces in %s: %w", input, err)
 	}
-	log.Info(eventSearchStarted, zap.String(keySearch, aws.ToString(out.JobId)))
+	log.Info(eventSearchStarted, zap.String(keySearch, search.JobID), zap.String("collection", search.Collection))
 	return true, l.change(ctx, func(c *Claim) {
-		c.Steps[n].Probe, c.Steps[n].Search = probe, &FaceSearch{JobID: aws.ToString(out.JobId)}
+		c.Steps[n].Probe, c.Steps[n].Search = probe, search
 		c.State, c.Owner, c.LeaseEnds = StateWaiting, "", time.Time{}
 	})
 }
 
-// searchable refuses what Rekognition would, and says what to do about it.
-func (h *Handler) searchable(ctx context.Context, c *Claim, n int) (*ffmpeg.Media, error) {
+// askRekognition starts the job that search is about.
+func (h *Handler) askRekognition(ctx context.Context, tag string, input event.Location, s Settings, search *FaceSearch) error {
+	video := &types.Video{S3Object: &types.S3Object{Bucket: &input.Bucket, Name: &input.Key, Version: version(input)}}
+	channel := &types.NotificationChannel{SNSTopicArn: &h.cfg.Rekognition.TopicARN, RoleArn: &h.cfg.Rekognition.Role}
+	if search.Collection == "" {
+		out, err := h.rekognition.StartFaceDetection(ctx, &rekognition.StartFaceDetectionInput{
+			Video: video, ClientRequestToken: &tag, JobTag: &tag, NotificationChannel: channel,
+		})
+		if err == nil {
+			search.JobID = aws.ToString(out.JobId)
+		}
+		return err
+	}
+	threshold := cmp.Or(s.Similarity, faces.DefaultSimilarity)
+	out, err := h.rekognition.StartFaceSearch(ctx, &rekognition.StartFaceSearchInput{
+		Video: video, JobTag: &tag, NotificationChannel: channel,
+		CollectionId: &search.Collection, FaceMatchThreshold: aws.Float32(float32(threshold)),
+		// A token goes with what was asked for: settings may change between two tries.
+		ClientRequestToken: aws.String(id(tag, search.Collection, fmt.Sprint(threshold), input.String())),
+	})
+	if err == nil {
+		search.JobID = aws.ToString(out.JobId)
+	}
+	return err
+}
+
+// searchable refuses what Rekognition would, and says what to do about it. H.264
+// in another container is copied into one that Rekognition reads.
+func (h *Handler) searchable(ctx context.Context, log *zap.Logger, c *Claim, n int, search *FaceSearch) (*ffmpeg.Media, error) {
 	o, err := h.source(ctx, c, n)
 	if err != nil {
 		return nil, err
@@ -139,14 +181,48 @@ func (h *Handler) searchable(ctx context.Context, c *Claim, n int) (*ffmpeg.Medi
 		return nil, err
 	}
 	switch {
-	case !strings.HasPrefix(media.Format, "mov,"):
-		return nil, failf(CodeNotSearchable, "Rekognition reads MP4 and MOV, this is %s: put the step remux before the mosaic, or let the mosaic have fallback: builtin", media.Format)
 	case media.Codec != "h264":
 		return nil, failf(CodeNotSearchable, "Rekognition reads H.264, this is %s: transcode it first, or let the mosaic have fallback: builtin", media.Codec)
 	case time.Duration(media.Duration*float64(time.Second)) > maxSearchedDuration:
 		return nil, failf(CodeSourceTooLarge, "%s lasts %.0f s, Rekognition takes %.0f", o, media.Duration, maxSearchedDuration.Seconds())
+	case strings.HasPrefix(media.Format, "mov,"):
+		return media, nil
 	}
-	return media, nil
+	search.Copy = event.Location{Bucket: h.cfg.OutputBucket, Key: fmt.Sprintf("%scopies/%s.mp4", h.cfg.StatePrefix, c.Job.resultID(n))}
+	log.Info(eventSearchCopied, zap.String("format", media.Format), zap.String("copy", search.Copy.String()))
+	return media, h.copyToMP4(ctx, log, o, search.Copy, c.Job.ID)
+}
+
+// copyToMP4 puts an object into another container, nothing encoded again.
+func (h *Handler) copyToMP4(ctx context.Context, log *zap.Logger, o object, to event.Location, job string) (err error) {
+	folder, err := newFolder(h.cfg.Scratch, job)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, folder.remove()) }()
+	source, output := filepath.Join(folder.path, "source"), filepath.Join(folder.path, "output.mp4")
+	if err := h.store.download(ctx, o, source); err != nil {
+		return err
+	}
+	_, err = remux(ctx, h.engine, source, output, newReporter(log).step)
+	if said, ok := errors.AsType[*ffmpeg.Error](err); ok && said.InFile() {
+		return failf(CodeNotSearchable, "Rekognition reads MP4 and MOV, and %s can't be put into one: %w", o, err)
+	} else if err != nil {
+		return err
+	}
+	_, err = h.store.upload(ctx, output, to, job, mediaTypes[".mp4"])
+	return err
+}
+
+// dropCopy deletes what was made for Rekognition only. What is left of it when that
+// fails costs storage, and the job goes on.
+func (h *Handler) dropCopy(ctx context.Context, log *zap.Logger, search *FaceSearch) {
+	if search.Copy.Bucket == "" {
+		return
+	}
+	if err := h.store.delete(ctx, object{Location: search.Copy}); err != nil {
+		log.Warn(eventCopyKept, zap.String("copy", search.Copy.String()), zap.Error(err))
+	}
 }
 
 // maxSearchPages is more than a video that Rekognition takes can have: 6 hours,
@@ -154,38 +230,60 @@ func (h *Handler) searchable(ctx context.Context, c *Claim, n int) (*ffmpeg.Medi
 const maxSearchPages = 5000
 
 // searchPages fetches a result whole, or not at all.
-func (h *Handler) searchPages(ctx context.Context, id string) ([]json.RawMessage, error) {
+func (h *Handler) searchPages(ctx context.Context, search FaceSearch) ([]json.RawMessage, error) {
 	var pages []json.RawMessage
 	var token *string
 	var seen []string
 	for {
-		out, err := h.rekognition.GetFaceDetection(ctx, &rekognition.GetFaceDetectionInput{JobId: &id, NextToken: token})
+		page, err := h.searchPage(ctx, search, token, nil)
 		if errors.As(err, new(*types.ResourceNotFoundException)) {
-			return nil, failf(CodeSearchFailed, "the result of Rekognition job %s is gone: it is kept for a week", id)
+			return nil, failf(CodeSearchFailed, "the result of Rekognition job %s is gone: it is kept for a week", search.JobID)
 		} else if err != nil {
-			return nil, fmt.Errorf("fetch page %d of Rekognition job %s: %w", len(pages)+1, id, err)
+			return nil, fmt.Errorf("fetch page %d of Rekognition job %s: %w", len(pages)+1, search.JobID, err)
 		}
-		page, err := json.Marshal(struct {
-			JobStatus     types.VideoJobStatus
-			VideoMetadata *types.VideoMetadata `json:",omitempty"`
-			NextToken     *string              `json:",omitempty"`
-			Faces         []types.FaceDetection
-		}{out.JobStatus, out.VideoMetadata, out.NextToken, out.Faces})
+		body, err := json.Marshal(page)
 		if err != nil {
-			return nil, fmt.Errorf("fetch page %d of Rekognition job %s: %w", len(pages)+1, id, err)
+			return nil, fmt.Errorf("fetch page %d of Rekognition job %s: %w", len(pages)+1, search.JobID, err)
 		}
-		pages = append(pages, page)
-		next := aws.ToString(out.NextToken)
+		pages = append(pages, body)
+		next := aws.ToString(page.NextToken)
 		switch {
-		case out.JobStatus != types.VideoJobStatusSucceeded:
-			return nil, failf(CodeSearchFailed, "Rekognition job %s is %s: %s", id, out.JobStatus, aws.ToString(out.StatusMessage))
+		case page.JobStatus != types.VideoJobStatusSucceeded:
+			return nil, failf(CodeSearchFailed, "Rekognition job %s is %s: %s", search.JobID, page.JobStatus, aws.ToString(page.StatusMessage))
 		case next == "":
 			return pages, nil
 		case slices.Contains(seen, next) || len(pages) == maxSearchPages:
-			return nil, failf(CodeInvalidDetections, "page %d of Rekognition job %s comes again: the result can't be read whole", len(pages), id)
+			return nil, failf(CodeInvalidDetections, "page %d of Rekognition job %s comes again: the result can't be read whole", len(pages), search.JobID)
 		}
-		seen, token = append(seen, next), out.NextToken
+		seen, token = append(seen, next), page.NextToken
 	}
+}
+
+// A searchedPage is one of a result, in the form that faces.Parse reads. It has
+// either Faces or Persons.
+type searchedPage struct {
+	JobStatus     types.VideoJobStatus
+	StatusMessage *string              `json:",omitempty"`
+	VideoMetadata *types.VideoMetadata `json:",omitempty"`
+	NextToken     *string              `json:",omitempty"`
+
+	Faces   *[]types.FaceDetection `json:",omitempty"`
+	Persons *[]types.PersonMatch   `json:",omitempty"`
+}
+
+func (h *Handler) searchPage(ctx context.Context, search FaceSearch, token *string, most *int32) (searchedPage, error) {
+	if search.Collection != "" {
+		out, err := h.rekognition.GetFaceSearch(ctx, &rekognition.GetFaceSearchInput{JobId: &search.JobID, NextToken: token, MaxResults: most})
+		if err != nil {
+			return searchedPage{}, err
+		}
+		return searchedPage{JobStatus: out.JobStatus, StatusMessage: out.StatusMessage, VideoMetadata: out.VideoMetadata, NextToken: out.NextToken, Persons: &out.Persons}, nil
+	}
+	out, err := h.rekognition.GetFaceDetection(ctx, &rekognition.GetFaceDetectionInput{JobId: &search.JobID, NextToken: token, MaxResults: most})
+	if err != nil {
+		return searchedPage{}, err
+	}
+	return searchedPage{JobStatus: out.JobStatus, StatusMessage: out.StatusMessage, VideoMetadata: out.VideoMetadata, NextToken: out.NextToken, Faces: &out.Faces}, nil
 }
 
 // searched is what Rekognition found in the nth step.
@@ -250,7 +348,7 @@ func (h *Handler) searchEnded(ctx context.Context, log *zap.Logger, e event.Face
 
 // askForSearch asks for a search whose end nobody was told of.
 func (h *Handler) askForSearch(ctx context.Context, log *zap.Logger, c *Claim, search *FaceSearch) error {
-	out, err := h.rekognition.GetFaceDetection(ctx, &rekognition.GetFaceDetectionInput{JobId: &search.JobID, MaxResults: aws.Int32(1)})
+	out, err := h.searchPage(ctx, *search, nil, aws.Int32(1))
 	if err != nil {
 		return err
 	}

@@ -69,8 +69,16 @@ func TestRekognitionFailsClosed(t *testing.T) {
 		"failed":    {func(b *bench) { b.server.FailSearches(true) }, CodeSearchFailed},
 		"too short": {func(b *bench) { b.engine.probe = ffmpeg.Media{Format: "mov,mp4", Codec: "h264", Duration: 60} }, CodeInvalidDetections},
 		"codec":     {func(b *bench) { b.engine.probe = ffmpeg.Media{Format: "mov,mp4", Codec: "hevc", Duration: 2} }, CodeNotSearchable},
-		"container": {func(b *bench) { b.engine.probe = ffmpeg.Media{Format: "matroska,webm", Codec: "h264", Duration: 2} }, CodeNotSearchable},
-		"too long":  {func(b *bench) { b.engine.probe = ffmpeg.Media{Format: "mov,mp4", Codec: "h264", Duration: 7 * 3600} }, CodeSourceTooLarge},
+		"container": {func(b *bench) {
+			b.engine.probe = ffmpeg.Media{Format: "matroska,webm", Codec: "h264", Duration: 2}
+			b.engine.do = func(_ context.Context, s ffmpeg.Spec) (ffmpeg.Report, error) {
+				if s.Op == ffmpeg.OpProbe {
+					return ffmpeg.Report{Source: b.engine.probe}, nil
+				}
+				return ffmpeg.Report{}, &ffmpeg.Error{Code: ffmpeg.CodeUnsupported, Message: "no"}
+			}
+		}, CodeNotSearchable},
+		"too long": {func(b *bench) { b.engine.probe = ffmpeg.Media{Format: "mov,mp4", Codec: "h264", Duration: 7 * 3600} }, CodeSourceTooLarge},
 		"no sense": {func(b *bench) {
 			b.found = []byte(`{"Faces":[{"Timestamp":1,"Face":{"BoundingBox":{"Left":0.1,"Top":0.1,"Width":-1,"Height":0.2}}}]}`)
 		}, CodeInvalidDetections},
@@ -104,8 +112,48 @@ func TestRekognitionFallback(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := b.one()
-	if r.Status != StatusSucceeded || r.Stats.Faces != 1 || b.server.Searches() != 0 || !strings.Contains(b.claim(r.Job).Steps[0].Fallback, "matroska") {
+	if r.Status != StatusSucceeded || r.Stats.Faces != 1 || b.server.Searches() != 0 || !strings.Contains(b.claim(r.Job).Steps[0].Fallback, "vp9") {
 		t.Errorf("result is %+v, %+v", r, r.Error)
+	}
+}
+
+// TestRekognitionCopy: what only the container keeps from Rekognition is put into
+// another one, for it alone.
+func TestRekognitionCopy(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, rekognising)
+	b.found = found(3, 2*time.Second)
+	b.engine.probe = ffmpeg.Media{Format: "matroska,webm", Codec: "h264", Duration: 2}
+	if err := b.handle(created(record("a.mkv", b.put("a.mkv", "video", nil), 5)), 1); err != nil {
+		t.Fatal(err)
+	}
+	c := b.claim(id("upload", uploads, "a.mkv", "", b.put("a.mkv", "video", nil), "0A"))
+	at := c.Steps[0].Search.Copy
+	if body, _ := b.get(at.Bucket, at.Key); body != "covered video" { // as the engine here remuxes
+		t.Errorf("Rekognition was given %q", body)
+	}
+	if r := b.results(1)[0]; r.Status != StatusSucceeded || r.Stats.Faces != 1 || r.Outputs[0].URI != "s3://results/mosaic/a.mkv" {
+		t.Errorf("result is %+v, %+v", r, r.Error)
+	}
+	if left := b.keys(results, ".mosaicd/copies/"); left != nil {
+		t.Errorf("left: %v", left)
+	}
+	b.checkClean()
+}
+
+// TestCoverNeedsACollection: who is a stranger is not known without one.
+func TestCoverNeedsACollection(t *testing.T) {
+	t.Parallel()
+	for name, b := range map[string]*bench{"rekognition": newBench(t, rekognising), "builtin": newBench(t)} {
+		b.put("a.mp4", "video", nil)
+		for i, options := range []string{`"cover":"strangers"`, `"regions":{"add":[{"left":0}]}`} {
+			if err := b.handle(fmt.Sprintf(`{"version":1,"kind":"mosaic","source":"s3://uploads/a.mp4","destination":"s3://results/%d.mp4",%s}`, i, options), 1); err != nil {
+				t.Fatal(err)
+			}
+			if r := b.one(); r.Status != StatusFailed || r.Error.Code != CodeInvalidRequest || b.server.Searches() != 0 {
+				t.Errorf("%s, %s: result is %+v, %+v", name, options, r, r.Error)
+			}
+		}
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/mosaicd/mosaicd/ffmpeg"
+	"github.com/mosaicd/mosaicd/jobs/collection"
+	"github.com/mosaicd/mosaicd/jobs/event"
 	"github.com/mosaicd/mosaicd/jobs/faces"
 	"github.com/mosaicd/mosaicd/jobs/transcode"
 )
@@ -36,7 +38,7 @@ type Result struct {
 	Step            int           `json:"step"`  // from 1
 	Steps           int           `json:"steps"` // of the job
 	Route           string        `json:"route,omitempty"`
-	Source          string        `json:"source"` // s3:// URI
+	Source          string        `json:"source,omitempty"` // s3:// URI; of most messages about a collection there is none
 	SourceVersionID string        `json:"sourceVersionId,omitempty"`
 	Outputs         []Output      `json:"outputs"`
 	OmittedOutputs  int           `json:"omittedOutputs,omitempty"` // that SNS has no room for
@@ -48,6 +50,9 @@ type Result struct {
 	Stats           *Stats        `json:"stats,omitempty"`
 	Probe           *ffmpeg.Media `json:"probe,omitempty"` // what the source is, where that was looked at
 	Cloud           []CloudResult `json:"cloud,omitempty"` // MediaConvert's jobs
+	// Faces are those that were added to a collection, are in it, or were removed.
+	Faces        []collection.Face `json:"faces,omitempty"`
+	OmittedFaces int               `json:"omittedFaces,omitempty"` // that SNS has no room for
 	// Extra is what the clip.json said beyond what mosaicd reads.
 	Extra map[string]json.RawMessage `json:"extra,omitempty"`
 }
@@ -70,9 +75,17 @@ func newResult(j Job, n int, kind string, at time.Time) Result {
 	return Result{
 		Version: ResultVersion, ID: j.resultID(n), Job: j.ID, Kind: kind, Status: StatusSucceeded,
 		Step: n + 1, Steps: len(j.Steps), Route: j.Route,
-		Source: j.Source.String(), SourceVersionID: j.Source.VersionID,
+		Source: uri(j.Source), SourceVersionID: j.Source.VersionID,
 		Outputs: []Output{}, StartedAt: at.UTC(), Extra: j.Extra,
 	}
+}
+
+// uri is empty where there is no object.
+func uri(at event.Location) string {
+	if at.Bucket == "" {
+		return ""
+	}
+	return at.String()
 }
 
 // A ResultError says why a job failed.

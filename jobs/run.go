@@ -14,7 +14,7 @@ import (
 // start brings a job as far as it goes now: to its end, or to where it waits for
 // MediaConvert. It does nothing for a job that another message is working.
 func (h *Handler) start(ctx context.Context, log *zap.Logger, job Job, message string) error {
-	log = log.With(zap.String(keyJob, job.ID), zap.String(keySource, job.Source.String()))
+	log = log.With(zap.String(keyJob, job.ID), zap.String(keySource, uri(job.Source)))
 	l, claim, err := h.take(ctx, job, message)
 	if err != nil {
 		return h.interrupted(log.With(zap.String(keyKind, job.kind())), err)
@@ -120,9 +120,11 @@ func (h *Handler) step(ctx context.Context, log *zap.Logger, l *lease, n int) (*
 		if waiting, err = h.transcode(ctx, log, l, n, &r); waiting && err == nil {
 			return nil, nil
 		}
+	case state.Kind == KindFacesAdd || state.Kind == KindFacesList || state.Kind == KindFacesRemove:
+		err = h.people(ctx, job.Steps[n], &r)
 	default:
 		var waiting bool
-		if h.searches(job.Steps[n]) {
+		if err = h.judgeCover(job.Steps[n]); err == nil && h.searches(job.Steps[n]) {
 			waiting, err = h.search(ctx, log, l, n)
 		}
 		if waiting && err == nil {

@@ -36,10 +36,23 @@ type Settings struct {
 	// Cover says who is covered, by the matches of a face search: all, strangers or
 	// listed. Defaults to all.
 	Cover string `json:"cover,omitempty"`
-	// Similarity is the least with which a face counts as one of the collection, 0
+	// Similarity is the least with which a face counts as one of the collection, 1
 	// to 100 percent. Defaults to 80.
 	Similarity float64 `json:"similarity,omitempty"`
+	// Collection is the one of Rekognition whose faces are searched for; empty: only
+	// where faces are is asked, and not whose they are.
+	Collection string `json:"collection,omitempty"`
+	// Sheet writes a picture beside the output that shows what was covered.
+	Sheet bool `json:"sheet,omitempty"`
 }
+
+// covers are how detections become tracks.
+func (s Settings) covers() faces.Options {
+	return faces.Options{Margin: s.Margin, Cover: s.Cover, Similarity: s.Similarity}
+}
+
+// all reports whether everybody is covered.
+func (s Settings) all() bool { return s.Cover == "" || s.Cover == faces.CoverAll }
 
 // DefaultSettings returns the Settings of somebody who asked for nothing.
 func DefaultSettings() Settings {
@@ -62,8 +75,10 @@ func (s Settings) Validate() error {
 		return fmt.Errorf("preset: must be one of %s (got %q)", strings.Join(ffmpeg.Presets, ", "), s.Preset)
 	case s.CRF < 0 || s.CRF > 51:
 		return fmt.Errorf("crf: must be 0 to 51 (got %d)", s.CRF)
-	case (faces.Options{Cover: s.Cover, Similarity: s.Similarity}).Validate() != nil:
-		return faces.Options{Cover: s.Cover, Similarity: s.Similarity}.Validate()
+	case s.covers().Validate() != nil:
+		return s.covers().Validate()
+	case s.Collection != "" && event.ValidateCollection(s.Collection) != nil:
+		return event.ValidateCollection(s.Collection)
 	case s.Threads < 0 || s.Threads > 256:
 		return fmt.Errorf("threads: must be 0 to 256 (got %d)", s.Threads)
 	}

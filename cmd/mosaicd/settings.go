@@ -9,7 +9,7 @@ type coverFlags struct {
 	Style      string  `help:"What a cover looks like: mosaic, blur or fill." enum:"mosaic,blur,fill" default:"mosaic" env:"MOSAICD_STYLE"`
 	Blocks     int     `help:"Mosaic cells across the longer side of a face, 2 to 8: fewer hide more." default:"8" env:"MOSAICD_BLOCKS"`
 	Cover      string  `help:"Who is covered where the detections are of a face search: all, strangers (all but the people in the collection) or listed (only them)." enum:"all,strangers,listed" default:"all" env:"MOSAICD_COVER"`
-	Similarity float64 `help:"How alike a face must be to one of the collection to count as the same, 0 to 100 percent." default:"80" env:"MOSAICD_SIMILARITY"`
+	Similarity float64 `help:"How alike a face must be to one of the collection to count as the same, 1 to 100 percent." default:"80" env:"MOSAICD_SIMILARITY"`
 	Margin     float64 `help:"How much each box grows on every side, as a fraction of its size, 0 to 2." default:"0.15" env:"MOSAICD_MARGIN"`
 	Preset     string  `help:"x264 preset, ultrafast to placebo: slower makes smaller files." default:"medium" env:"MOSAICD_PRESET"`
 	CRF        int     `name:"crf" help:"x264 quality, 0 (best) to 51: 18 is hard to tell from the source." default:"20" env:"MOSAICD_CRF"`

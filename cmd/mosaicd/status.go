@@ -103,7 +103,9 @@ type watcher struct {
 func (w *watcher) print(ctx context.Context, c *jobs.Claim) error {
 	say := func(format string, args ...any) { fmt.Fprintf(w.out, format+"\n", args...) }
 	say("job      %s", c.Job.ID)
-	say("source   %s", c.Job.Source)
+	if c.Job.Source.Bucket != "" {
+		say("source   %s", c.Job.Source)
+	}
 	if c.Job.Route != "" {
 		say("route    %s", c.Job.Route)
 	}

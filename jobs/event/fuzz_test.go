@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -99,7 +100,10 @@ func checkEvent(t *testing.T, e event.Event) {
 		checkJobID(t, e.JobID)
 		checkFaceSearch(t, e)
 	case event.Request:
-		locations := append(e.Detections, e.Source)
+		locations := slices.Concat(e.Detections, e.Images)
+		if !strings.HasPrefix(e.Kind, "faces-") {
+			locations = append(locations, e.Source)
+		}
 		if e.Kind == event.KindMosaic {
 			locations = append(locations, e.Destination)
 		} else if e.Destination.Key != "" && !strings.HasSuffix(e.Destination.Key, "/") {

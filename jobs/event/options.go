@@ -16,6 +16,13 @@ type Options struct {
 	CRF    *int     // x264's constant rate factor, 0 (best) to 51
 	// AllowWeak takes more than MaxBlocks.
 	AllowWeak bool
+	Cover     string // all, strangers or listed: who is covered, by the matches of a face search
+	// Similarity is the least with which a face counts as one of the collection, 1 to
+	// 100 percent.
+	Similarity *float64
+	Collection string // of Rekognition, whose faces are searched for
+	// Sheet asks for a picture beside the output that shows what was covered.
+	Sheet bool
 }
 
 // MaxBlocks is how many cells a mosaic may have across the longer side of a face.
@@ -23,6 +30,7 @@ type Options struct {
 const MaxBlocks = 8
 
 var (
+	covers  = []string{"all", "strangers", "listed"}
 	styles  = []string{"mosaic", "blur", "fill"}
 	presets = []string{"ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"}
 )
@@ -36,6 +44,10 @@ func optionReaders[T any](of func(*T) *Options) []reader[T] {
 		{"preset", false, func(t *T, f field) error { return f.filled(&of(t).Preset) }},
 		{"crf", false, func(t *T, f field) error { of(t).CRF = new(int); return f.integer(of(t).CRF) }},
 		{"allowWeak", false, func(t *T, f field) error { return f.truth(&of(t).AllowWeak) }},
+		{"cover", false, func(t *T, f field) error { return f.filled(&of(t).Cover) }},
+		{"similarity", false, func(t *T, f field) error { of(t).Similarity = new(float64); return f.number(of(t).Similarity) }},
+		{"collection", false, func(t *T, f field) error { return f.filled(&of(t).Collection) }},
+		{"sheet", false, func(t *T, f field) error { return f.truth(&of(t).Sheet) }},
 	}
 }
 
@@ -53,6 +65,12 @@ func (o Options) validate() error {
 		return &InvalidError{"preset", "must be one of " + strings.Join(presets, ", "), quote(o.Preset)}
 	case o.CRF != nil && (*o.CRF < 0 || *o.CRF > 51):
 		return &InvalidError{"crf", "must be 0 to 51", fmt.Sprint(*o.CRF)}
+	case o.Cover != "" && !slices.Contains(covers, o.Cover):
+		return &InvalidError{"cover", "must be one of " + strings.Join(covers, ", "), quote(o.Cover)}
+	case o.Similarity != nil && !(*o.Similarity >= 1 && *o.Similarity <= 100):
+		return &InvalidError{"similarity", "must be 1 to 100", fmt.Sprint(*o.Similarity)}
+	case o.Collection != "" && !collectionID.MatchString(o.Collection):
+		return &InvalidError{"collection", collectionReason, quote(o.Collection)}
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package event
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -17,7 +18,13 @@ const RequestVersion = 1
 const (
 	KindMosaic    = "mosaic"    // a video whose faces are covered
 	KindTranscode = "transcode" // renditions that MediaConvert makes
+	// Of a collection of faces that Rekognition keeps.
+	KindFacesAdd    = "faces-add"
+	KindFacesList   = "faces-list"
+	KindFacesRemove = "faces-remove"
 )
+
+var kinds = []string{KindMosaic, KindTranscode, KindFacesAdd, KindFacesList, KindFacesRemove}
 
 // A Request is a person's own message. It is written as one flat JSON object, of
 // which version, kind, source and, of a mosaic, destination must be there:
@@ -55,10 +62,20 @@ const (
 //	  {"start": "00:00:10:00", "end": "00:01:00:00"}
 //	]
 //
+// A message about a collection of faces has no source:
+//
+//	{
+//	  "version": 1,
+//	  "kind": "faces-add",
+//	  "collection": "staff",
+//	  "externalId": "anna",
+//	  "images": ["s3://portraits/anna-1.jpg", "s3://portraits/anna-2.jpg"]
+//	}
+//
 // Reading refuses unknown fields, fields that come twice, and null.
 type Request struct {
 	Version int      // RequestVersion
-	Kind    string   // KindMosaic or KindTranscode
+	Kind    string   // KindMosaic, …
 	Source  Location // its VersionID, of a mosaic, is the field versionId; MediaConvert reads the current one
 	// Destination has no VersionID. Of a mosaic it is the object to write, which is
 	// not the source. Of a transcode it is a folder, whose key is empty or ends with
@@ -70,6 +87,13 @@ type Request struct {
 	// none, the worker looks for faces itself.
 	Detections []Location
 	Options    Options // of a mosaic
+	// Regions, of a mosaic, are rectangles and spans of time, a JSON object that
+	// package faces reads; nil: none given.
+	Regions json.RawMessage
+
+	// Options.Collection, of KindFacesAdd and the like, is the one that is meant.
+	ExternalID string     // whose the faces are, by the customer's own name for that person
+	Images     []Location // of KindFacesAdd, pictures of one face each
 
 	// Settings, Document and Template, of a transcode, exclude each other. Without
 	// any the worker chooses.
@@ -91,6 +115,9 @@ func (r Request) Validate() error {
 	if err := r.refuseStrangers(); err != nil {
 		return err
 	}
+	if r.aboutFaces() {
+		return r.validateFaces()
+	}
 	if err := r.Source.validate("source"); err != nil {
 		return err
 	}
@@ -108,6 +135,9 @@ func (r Request) Validate() error {
 	if err := r.Options.validate(); err != nil {
 		return err
 	}
+	if r.Regions != nil && !isObject(r.Regions) {
+		return &InvalidError{"regions", "must be a JSON object", show(r.Regions)}
+	}
 	if err := r.validateSettings(); err != nil {
 		return err
 	}
@@ -119,7 +149,66 @@ func (r Request) validateHead() error {
 	case r.Version != RequestVersion:
 		return unknownf("unknown version %d: this worker knows %d", r.Version, RequestVersion)
 	case requestBody[r.Kind] == nil:
-		return unknownf("unknown message kind %s: this worker knows %s, %s", quote(r.Kind), KindMosaic, KindTranscode)
+		return unknownf("unknown message kind %s: this worker knows %s", quote(r.Kind), strings.Join(kinds, ", "))
+	}
+	return nil
+}
+
+func (r Request) aboutFaces() bool {
+	return r.Kind == KindFacesAdd || r.Kind == KindFacesList || r.Kind == KindFacesRemove
+}
+
+// What Rekognition takes.
+// https://docs.aws.amazon.com/rekognition/latest/APIReference/API_IndexFaces.html
+var (
+	collectionID = regexp.MustCompile(`^[a-zA-Z0-9_.\-]{1,255}$`)
+	externalID   = regexp.MustCompile(`^[a-zA-Z0-9_.\-:]{1,255}$`)
+)
+
+const collectionReason = "must be 1 to 255 letters, digits, and . _ -"
+
+// ValidateCollection returns an *InvalidError for what can't be the id of a
+// collection.
+func ValidateCollection(id string) error {
+	if !collectionID.MatchString(id) {
+		return &InvalidError{"collection", collectionReason, quote(id)}
+	}
+	return nil
+}
+
+// ValidateExternalID returns an *InvalidError for what can't be a person's name in
+// a collection.
+func ValidateExternalID(id string) error {
+	if !externalID.MatchString(id) {
+		return &InvalidError{"externalId", "must be 1 to 255 letters, digits, and . _ - :", quote(id)}
+	}
+	return nil
+}
+
+// maxImages is how many pictures one message may bring: more is a mistake more
+// likely than a person.
+const maxImages = 100
+
+func (r Request) validateFaces() error {
+	if err := ValidateCollection(r.Options.Collection); err != nil {
+		return err
+	}
+	if r.Kind == KindFacesList {
+		return nil
+	}
+	if err := ValidateExternalID(r.ExternalID); err != nil {
+		return err
+	}
+	if r.Kind == KindFacesRemove {
+		return nil
+	}
+	if n := len(r.Images); n == 0 || n > maxImages {
+		return &InvalidError{"images", fmt.Sprintf("must be 1 to %d", maxImages), fmt.Sprint(n)}
+	}
+	for i, image := range r.Images {
+		if err := image.validateCurrent(fmt.Sprintf("images[%d]", i)); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -131,7 +220,11 @@ func (r Request) refuseStrangers() error {
 		name string
 		set  bool
 	}{
+		{"source", r.Source != Location{}},
+		{"destination", r.Destination != Location{}},
 		{"versionId", r.Source.VersionID != ""},
+		{"externalId", r.ExternalID != ""},
+		{"images", len(r.Images) > 0},
 		{"detections", len(r.Detections) > 0},
 		{"style", r.Options.Style != ""},
 		{"blocks", r.Options.Blocks != nil},
@@ -139,6 +232,11 @@ func (r Request) refuseStrangers() error {
 		{"preset", r.Options.Preset != ""},
 		{"crf", r.Options.CRF != nil},
 		{"allowWeak", r.Options.AllowWeak},
+		{"cover", r.Options.Cover != ""},
+		{"similarity", r.Options.Similarity != nil},
+		{"collection", r.Options.Collection != ""},
+		{"sheet", r.Options.Sheet},
+		{"regions", r.Regions != nil},
 		{"settings", r.Settings != Location{} || r.Document != nil},
 		{"template", r.Template != ""},
 		{"clips", len(r.Clips) > 0},

@@ -19,7 +19,18 @@ func full() event.Request {
 		Source:      event.Location{Bucket: "uploads", Key: "a b/100%/+é?versionId=x#<&>\n.mp4", VersionID: "3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY"},
 		Destination: event.Location{Bucket: "covered", Key: "a.mp4"},
 		Detections:  []event.Location{{Bucket: "uploads", Key: "1.json"}, {Bucket: "uploads", Key: "2.json"}},
-		Options:     event.Options{Style: "blur", Blocks: new(9), Margin: new(0.25), Preset: "slow", CRF: new(21), AllowWeak: true},
+		Options:     event.Options{Style: "blur", Blocks: new(9), Margin: new(0.25), Preset: "slow", CRF: new(21), AllowWeak: true, Cover: "strangers", Similarity: new(90.5), Collection: "staff-1", Sheet: true},
+		Regions:     json.RawMessage(`{"only":[{"end":60}]}`),
+	}
+}
+
+func fullFaces() event.Request {
+	return event.Request{
+		Version:    1,
+		Kind:       "faces-add",
+		Options:    event.Options{Collection: "staff.de_1"},
+		ExternalID: "anna:1",
+		Images:     []event.Location{{Bucket: "portraits", Key: "anna 1.jpg"}, {Bucket: "portraits", Key: "2.png"}},
 	}
 }
 
@@ -57,6 +68,7 @@ func TestRequestEveryField(t *testing.T) {
 		{fullTranscode(), head + `"settings":"s3://uploads/jobs/hls.json",` + clips},
 		{document, head + `"settings":{"Settings":{"a":[1,"\u003cb\u003e"]}},` + clips},
 		{template, head + `"template":"Ladder 1080p",` + clips},
+		{fullFaces(), `{"version":1,"kind":"faces-add","collection":"staff.de_1","externalId":"anna:1","images":["s3://portraits/anna 1.jpg","s3://portraits/2.png"]}`},
 		{flat, head + `"settings":"s3://uploads/jobs/hls.json","start":"00:00:10;02"}`},
 	} {
 		for _, v := range []reflect.Value{reflect.ValueOf(c.request), reflect.ValueOf(c.request.Options)} {
@@ -88,12 +100,12 @@ func TestRequestEveryField(t *testing.T) {
 const mosaicForm = `{"version":1,"kind":"mosaic","source":"s3://uploads/a b/100%/+é?versionId=x#\u003c\u0026\u003e\n.mp4",` +
 	`"destination":"s3://covered/a.mp4","versionId":"3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY",` +
 	`"detections":["s3://uploads/1.json","s3://uploads/2.json"],` +
-	`"style":"blur","blocks":9,"margin":0.25,"preset":"slow","crf":21,"allowWeak":true}`
+	`"style":"blur","blocks":9,"margin":0.25,"preset":"slow","crf":21,"allowWeak":true,"cover":"strangers","similarity":90.5,"collection":"staff-1","sheet":true,"regions":{"only":[{"end":60}]}}`
 
 func TestRequestLeavesOutWhatIsNotSet(t *testing.T) {
 	t.Parallel()
 	r := full()
-	r.Source.VersionID, r.Detections, r.Options = "", nil, event.Options{}
+	r.Source.VersionID, r.Detections, r.Options, r.Regions = "", nil, event.Options{}, nil
 	r.Source.Key = "a.mp4"
 	body, err := json.Marshal(r)
 	if err != nil {
@@ -153,12 +165,46 @@ func TestRequestLimits(t *testing.T) {
 		{func(r *event.Request) { *r.Options.CRF = 51 }, ""},
 		{func(r *event.Request) { *r.Options.CRF = -1 }, "crf: must be 0 to 51 (got -1)"},
 		{func(r *event.Request) { *r.Options.CRF = 52 }, "crf: must be 0 to 51 (got 52)"},
-		{func(r *event.Request) { r.Settings.Bucket = "a" }, "settings: unknown field, known are version, kind, source, destination, versionId, detections, style"},
+		{func(r *event.Request) { r.Options.Cover = "all" }, ""},
+		{func(r *event.Request) { r.Options.Cover = "some" }, `cover: must be one of all, strangers, listed (got "some")`},
+		{func(r *event.Request) { *r.Options.Similarity = 1 }, ""},
+		{func(r *event.Request) { *r.Options.Similarity = 0 }, "similarity: must be 1 to 100 (got 0)"},
+		{func(r *event.Request) { *r.Options.Similarity = 100.5 }, "similarity: must be 1 to 100 (got 100.5)"},
+		{func(r *event.Request) { r.Options.Collection = "a b" }, `collection: must be 1 to 255 letters, digits, and . _ - (got "a b")`},
+		{func(r *event.Request) { r.Regions = json.RawMessage(`[]`) }, "regions: must be a JSON object (got a list)"},
+		{func(r *event.Request) { r.Images = fullFaces().Images }, "images: unknown field"},
+		{func(r *event.Request) { r.ExternalID = "a" }, "externalId: unknown field"},
+		{func(r *event.Request) { r.Settings.Bucket = "a" }, "settings: unknown field, known are version, kind, source, destination, versionId, detections, regions, style"},
 		{func(r *event.Request) { r.Document = json.RawMessage(`{}`) }, "settings: unknown field"},
 		{func(r *event.Request) { r.Template = "a" }, "template: unknown field"},
 		{func(r *event.Request) { r.Clips = fullTranscode().Clips }, "clips: unknown field"},
 	} {
 		checkLimit(t, full(), c.set, c.want)
+	}
+}
+
+func TestFacesLimits(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		set  func(*event.Request)
+		want string // empty where it is allowed
+	}{
+		{func(r *event.Request) { r.Options.Collection = "" }, `collection: must be 1 to 255 letters, digits, and . _ - (got "")`},
+		{func(r *event.Request) { r.Options.Collection = strings.Repeat("a", 256) }, "collection: must be 1 to 255"},
+		{func(r *event.Request) { r.ExternalID = "" }, `externalId: must be 1 to 255 letters, digits, and . _ - : (got "")`},
+		{func(r *event.Request) { r.ExternalID = "Anna Karenina" }, "externalId: must be"},
+		{func(r *event.Request) { r.Images = nil }, "images: must be 1 to 100 (got 0)"},
+		{func(r *event.Request) { r.Images = make([]event.Location, 101) }, "images: must be 1 to 100 (got 101)"},
+		{func(r *event.Request) { r.Images[1].Key = "" }, "images[1]: key must have"},
+		{func(r *event.Request) { r.Source = full().Source }, "source: unknown field, known are version, kind, collection, externalId, images"},
+		{func(r *event.Request) { r.Destination = full().Destination }, "destination: unknown field"},
+		{func(r *event.Request) { r.Options.Style = "blur" }, "style: unknown field"},
+		{func(r *event.Request) { r.Kind, r.Images = event.KindFacesRemove, nil }, ""},
+		{func(r *event.Request) { r.Kind = event.KindFacesRemove }, "images: unknown field"},
+		{func(r *event.Request) { r.Kind, r.Images = event.KindFacesList, nil }, "externalId: unknown field"},
+		{func(r *event.Request) { r.Kind, r.Images, r.ExternalID = event.KindFacesList, nil, "" }, ""},
+	} {
+		checkLimit(t, fullFaces(), c.set, c.want)
 	}
 }
 

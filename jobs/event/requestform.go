@@ -20,6 +20,7 @@ var (
 			// After the source, as reading that replaces it whole.
 			{"versionId", false, func(r *Request, f field) error { return f.filled(&r.Source.VersionID) }},
 			{"detections", false, func(r *Request, f field) error { return f.locations(&r.Detections) }},
+			{"regions", false, func(r *Request, f field) error { return f.regions(&r.Regions) }},
 		}, optionReaders(func(r *Request) *Options { return &r.Options })...),
 		KindTranscode: {
 			sourceReader,
@@ -30,8 +31,17 @@ var (
 			{"end", false, func(r *Request, f field) error { return f.endTimecode(&r.flatClip().End) }},
 			{"clips", false, (*Request).readClips}, // after start and end
 		},
+		KindFacesAdd: {
+			collectionReader,
+			externalIDReader,
+			{"images", true, func(r *Request, f field) error { return f.locations(&r.Images) }},
+		},
+		KindFacesList:   {collectionReader},
+		KindFacesRemove: {collectionReader, externalIDReader},
 	}
-	sourceReader = reader[Request]{"source", true, func(r *Request, f field) error { return f.location(&r.Source) }}
+	collectionReader = reader[Request]{"collection", true, func(r *Request, f field) error { return f.filled(&r.Options.Collection) }}
+	externalIDReader = reader[Request]{"externalId", true, func(r *Request, f field) error { return f.filled(&r.ExternalID) }}
+	sourceReader     = reader[Request]{"source", true, func(r *Request, f field) error { return f.location(&r.Source) }}
 
 	clipReaders = []reader[Clip]{
 		{"source", false, func(c *Clip, f field) error { return f.location(&c.Source) }},
@@ -90,6 +100,16 @@ func (r *Request) readSettings(f field) (err error) {
 	return f.invalid("must be s3://bucket/key or a job file, an object")
 }
 
+// regions reads an object, as readSettings does. What is in it is judged by
+// package faces.
+func (f field) regions(to *json.RawMessage) (err error) {
+	if f.value[0] != '{' {
+		return f.invalid("must be an object with the lists add and only")
+	}
+	*to, err = json.Marshal(f.value)
+	return err
+}
+
 func isObject(value json.RawMessage) bool {
 	return len(value) > 0 && value[0] == '{' && json.Valid(value) && utf8.Valid(value)
 }
@@ -124,27 +144,34 @@ func (r Request) MarshalJSON() ([]byte, error) {
 		return nil, err
 	}
 	form := struct {
-		Version     int        `json:"version"`
-		Kind        string     `json:"kind"`
-		Source      string     `json:"source"`
-		Destination string     `json:"destination,omitempty"`
-		VersionID   string     `json:"versionId,omitempty"`
-		Detections  []string   `json:"detections,omitempty"`
-		Style       string     `json:"style,omitempty"`
-		Blocks      *int       `json:"blocks,omitempty"`
-		Margin      *float64   `json:"margin,omitempty"`
-		Preset      string     `json:"preset,omitempty"`
-		CRF         *int       `json:"crf,omitempty"`
-		AllowWeak   bool       `json:"allowWeak,omitempty"`
-		Settings    any        `json:"settings,omitempty"`
-		Template    string     `json:"template,omitempty"`
-		Start       string     `json:"start,omitempty"`
-		End         string     `json:"end,omitempty"`
-		Clips       []clipForm `json:"clips,omitempty"`
+		Version     int             `json:"version"`
+		Kind        string          `json:"kind"`
+		Source      string          `json:"source,omitempty"`
+		Destination string          `json:"destination,omitempty"`
+		VersionID   string          `json:"versionId,omitempty"`
+		Detections  []string        `json:"detections,omitempty"`
+		Style       string          `json:"style,omitempty"`
+		Blocks      *int            `json:"blocks,omitempty"`
+		Margin      *float64        `json:"margin,omitempty"`
+		Preset      string          `json:"preset,omitempty"`
+		CRF         *int            `json:"crf,omitempty"`
+		AllowWeak   bool            `json:"allowWeak,omitempty"`
+		Cover       string          `json:"cover,omitempty"`
+		Similarity  *float64        `json:"similarity,omitempty"`
+		Collection  string          `json:"collection,omitempty"`
+		Sheet       bool            `json:"sheet,omitempty"`
+		Regions     json.RawMessage `json:"regions,omitempty"`
+		ExternalID  string          `json:"externalId,omitempty"`
+		Images      []string        `json:"images,omitempty"`
+		Settings    any             `json:"settings,omitempty"`
+		Template    string          `json:"template,omitempty"`
+		Start       string          `json:"start,omitempty"`
+		End         string          `json:"end,omitempty"`
+		Clips       []clipForm      `json:"clips,omitempty"`
 	}{
 		Version:     r.Version,
 		Kind:        r.Kind,
-		Source:      r.Source.String(),
+		Source:      r.Source.uri(),
 		Destination: r.Destination.uri(),
 		VersionID:   r.Source.VersionID,
 		Style:       r.Options.Style,
@@ -153,10 +180,19 @@ func (r Request) MarshalJSON() ([]byte, error) {
 		Preset:      r.Options.Preset,
 		CRF:         r.Options.CRF,
 		AllowWeak:   r.Options.AllowWeak,
+		Cover:       r.Options.Cover,
+		Similarity:  r.Options.Similarity,
+		Collection:  r.Options.Collection,
+		Sheet:       r.Options.Sheet,
+		Regions:     r.Regions,
+		ExternalID:  r.ExternalID,
 		Template:    r.Template,
 	}
 	for _, page := range r.Detections {
 		form.Detections = append(form.Detections, page.String())
+	}
+	for _, image := range r.Images {
+		form.Images = append(form.Images, image.String())
 	}
 	switch {
 	case r.Document != nil:

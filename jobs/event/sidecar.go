@@ -36,6 +36,7 @@ type Sidecar struct {
 	Clips       []SidecarClip
 	Destination string // s3:// URI; of a folder when it ends with a slash
 	Options     Options
+	Regions     json.RawMessage // as in a Request
 	// Extra is every field that is not mosaicd's own. It goes into the result as
 	// it is.
 	Extra map[string]json.RawMessage
@@ -55,6 +56,7 @@ var (
 		{"settings", false, func(s *Sidecar, f field) error { return f.location(&s.Settings) }},
 		{"clips", false, func(s *Sidecar, f field) error { return readList(&s.Clips, f, sidecarClipReaders) }},
 		{"destination", false, func(s *Sidecar, f field) error { return f.destination(&s.Destination) }},
+		{"regions", false, func(s *Sidecar, f field) error { return f.regions(&s.Regions) }},
 	}, optionReaders(func(s *Sidecar) *Options { return &s.Options })...)
 
 	sidecarClipReaders = []reader[SidecarClip]{

@@ -36,8 +36,8 @@ func (o Options) Validate() error {
 	default:
 		return fmt.Errorf("cover: must be one of all, strangers, listed (got %q)", o.Cover)
 	}
-	if !(o.Similarity >= 0 && o.Similarity <= 100) {
-		return fmt.Errorf("similarity: must be 0 to 100 (got %v)", o.Similarity)
+	if o.Similarity != 0 && !(o.Similarity >= 1 && o.Similarity <= 100) {
+		return fmt.Errorf("similarity: must be 1 to 100 (got %v)", o.Similarity)
 	}
 	return nil
 }

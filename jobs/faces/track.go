@@ -40,7 +40,7 @@ type Options struct {
 	// Cover says who is covered: CoverAll, CoverStrangers or CoverListed. Defaults
 	// to CoverAll.
 	Cover string
-	// Similarity is the least with which a face counts as one of the collection, 0
+	// Similarity is the least with which a face counts as one of the collection, 1
 	// to 100 percent. Defaults to DefaultSimilarity.
 	Similarity float64
 }

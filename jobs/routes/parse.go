@@ -225,6 +225,7 @@ func readStep(n node) (s Step, err error) {
 }
 
 var (
+	covers        = []string{"all", "strangers", "listed"}
 	styles        = []string{"mosaic", "blur", "fill"}
 	presets       = []string{"ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"}
 	accelerations = values(types.AccelerationMode("").Values())
@@ -241,6 +242,21 @@ var (
 			{"allowWeak", func(s *Step, n node) error { return n.truth(&s.Options.AllowWeak) }},
 			{"margin", func(s *Step, n node) error { s.Options.Margin = new(float64); return n.number(s.Options.Margin, 0, 2) }},
 			{"preset", func(s *Step, n node) error { return n.oneOf(&s.Options.Preset, presets) }},
+			{"cover", func(s *Step, n node) error { return n.oneOf(&s.Options.Cover, covers) }},
+			{"similarity", func(s *Step, n node) error {
+				s.Options.Similarity = new(float64)
+				return n.number(s.Options.Similarity, 1, 100)
+			}},
+			{"collection", func(s *Step, n node) error {
+				if err := n.text(&s.Options.Collection); err != nil {
+					return err
+				}
+				if event.ValidateCollection(s.Options.Collection) != nil {
+					return n.errorf("must be 1 to 255 letters, digits, and . _ - (got %s)", n.show())
+				}
+				return nil
+			}},
+			{"sheet", func(s *Step, n node) error { return n.truth(&s.Options.Sheet) }},
 			{"residual", func(s *Step, n node) error { return n.word(&s.Review, "review") }},
 			{"fallback", func(s *Step, n node) error { return n.word(&s.Fallback, "builtin") }},
 			{"crf", func(s *Step, n node) error { s.Options.CRF = new(int); return n.integer(s.Options.CRF, 0, 51) }},

@@ -21,7 +21,7 @@ routes:
     sidecar: wait
     steps:
       - remux
-      - mosaic: {style: blur, blocks: 6, margin: 0.2, preset: slow, crf: 18, fallback: builtin, residual: review, destination: "s3://covered/{dir}/{name}.mp4"}
+      - mosaic: {style: blur, blocks: 6, margin: 0.2, preset: slow, crf: 18, fallback: builtin, residual: review, cover: strangers, similarity: 92.5, collection: staff, sheet: true, destination: "s3://covered/{dir}/{name}.mp4"}
       - transcode:
           ladder: {2160: uhd, 720: ./sd.json}
           destination: s3://{bucket}-encoded/{dir}/{name}/
@@ -56,6 +56,7 @@ func TestParse(t *testing.T) {
 				{Kind: Remux},
 				{Kind: Mosaic, Destination: "s3://covered/{dir}/{name}.mp4", Options: event.Options{
 					Style: "blur", Blocks: new(6), Margin: new(0.2), Preset: "slow", CRF: new(18),
+					Cover: "strangers", Similarity: new(92.5), Collection: "staff", Sheet: true,
 				}, Fallback: true, Review: true},
 				{Kind: Transcode, Destination: "s3://{bucket}-encoded/{dir}/{name}/", Transcode: TranscodeOptions{
 					Ladder: Ladder{2160: "uhd", 720: "./sd.json"}, Queue: "express", Role: "arn:aws:iam::123456789012:role/x",
