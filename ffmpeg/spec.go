@@ -18,6 +18,8 @@ const (
 	OpMosaic Op = "mosaic"
 	// OpRemux writes the output without decoding anything.
 	OpRemux Op = "remux"
+	// OpPictures decodes the video and writes some of its pictures as JPEG files.
+	OpPictures Op = "pictures"
 )
 
 // Formats maps an output file's extension to the name of libav's muxer.
@@ -37,7 +39,8 @@ type Spec struct {
 
 	// Output and the fields below it are for OpMosaic, and the first two of them
 	// for OpRemux. The child creates or
-	// truncates Output; on failure it may leave a half-written file there.
+	// truncates Output; on failure it may leave a half-written file there. Of
+	// OpPictures Output is an existing folder.
 	Output string `json:"output,omitempty"`
 	Format string `json:"format,omitempty"` // a value of Formats
 	// Tracks is what to cover when, as package faces wrote it. This package and
@@ -47,8 +50,16 @@ type Spec struct {
 	Blocks int             `json:"blocks,omitempty"` // cells across the longer side of a box, at least 1
 	Video  Video           `json:"video"`
 
-	// DetectEvery is, for OpDetect, the time between two looks, in milliseconds.
-	DetectEvery int64 `json:"detectEveryMs,omitempty"`
+	// Every is, for OpDetect and OpPictures, the time between two looks, in
+	// milliseconds.
+	Every int64 `json:"everyMs,omitempty"`
+	// At are, for OpPictures instead of Every, the times of the pictures, rising, in
+	// milliseconds from the first frame. Each is of the first frame from then on; where
+	// two would be of the same frame there is one.
+	At []int64 `json:"atMs,omitempty"`
+	// MaxSide is, for OpPictures, what the longer side is shrunk to, in pixels; 0: it
+	// is not.
+	MaxSide int `json:"maxSide,omitempty"`
 }
 
 // Video holds the settings of the video encoder (x264).
@@ -82,6 +93,14 @@ type Report struct {
 	Dropped []string `json:"dropped,omitempty"`
 	// Detections is what OpDetect found, as package faces reads it.
 	Detections json.RawMessage `json:"detections,omitempty"`
+	// Pictures are what OpPictures wrote, in order of time.
+	Pictures []Picture `json:"pictures,omitempty"`
+}
+
+// A Picture is one of a video.
+type Picture struct {
+	At   int64  `json:"atMs"` // from the first frame
+	Name string `json:"name"` // of the file, in Output
 }
 
 // Media is what a file says of itself.

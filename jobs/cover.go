@@ -109,7 +109,7 @@ func (c Cover) Run(ctx context.Context, engine Engine, progress func(Phase, ffmp
 func (c Cover) verify(ctx context.Context, engine Engine, done *Covered, progress func(Phase, ffmpeg.Progress)) error {
 	started := time.Now()
 	report, err := engine.Run(ctx, ffmpeg.Spec{
-		Op: ffmpeg.OpDetect, Input: c.Output, DetectEvery: faces.DetectorEvery.Milliseconds(), Video: ffmpeg.Video{Threads: c.Settings.Threads},
+		Op: ffmpeg.OpDetect, Input: c.Output, Every: faces.DetectorEvery.Milliseconds(), Video: ffmpeg.Video{Threads: c.Settings.Threads},
 	}, func(p ffmpeg.Progress) { progress(PhaseVerify, p) })
 	if err != nil {
 		return fmt.Errorf("look for faces in the output: %w", err)
@@ -138,10 +138,10 @@ func (c Cover) detect(ctx context.Context, engine Engine, done *Covered, progres
 	}
 	started := time.Now()
 	report, err := engine.Run(ctx, ffmpeg.Spec{
-		Op:          ffmpeg.OpDetect,
-		Input:       c.Source,
-		DetectEvery: faces.DetectorEvery.Milliseconds(),
-		Video:       ffmpeg.Video{Threads: c.Settings.Threads},
+		Op:    ffmpeg.OpDetect,
+		Input: c.Source,
+		Every: faces.DetectorEvery.Milliseconds(),
+		Video: ffmpeg.Video{Threads: c.Settings.Threads},
 	}, func(p ffmpeg.Progress) { progress(PhaseDetect, p) })
 	if err != nil {
 		return faces.Detections{}, fmt.Errorf("look for faces in %s: %w", filepath.Base(c.Source), err)
@@ -173,7 +173,7 @@ func remux(ctx context.Context, engine Engine, source, output string, progress f
 // https://docs.aws.amazon.com/rekognition/latest/APIReference/API_GetFaceDetection.html
 func Detect(ctx context.Context, engine Engine, path string, threads int, progress func(ffmpeg.Progress)) ([]byte, error) {
 	report, err := engine.Run(ctx, ffmpeg.Spec{
-		Op: ffmpeg.OpDetect, Input: path, DetectEvery: faces.DetectorEvery.Milliseconds(), Video: ffmpeg.Video{Threads: threads},
+		Op: ffmpeg.OpDetect, Input: path, Every: faces.DetectorEvery.Milliseconds(), Video: ffmpeg.Video{Threads: threads},
 	}, progress)
 	if err != nil {
 		return nil, fmt.Errorf("look for faces in %s: %w", filepath.Base(path), err)

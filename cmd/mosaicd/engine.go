@@ -3,8 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"image"
+	"image/jpeg"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/mosaicd/mosaicd/ffmpeg"
@@ -40,6 +44,8 @@ func work(ctx context.Context, spec ffmpeg.Spec, progress func(ffmpeg.Progress))
 			return ffmpeg.Report{}, fmt.Errorf("read tracks: %w", err)
 		}
 		return libav.Mosaic(ctx, spec, tracks, progress)
+	case ffmpeg.OpPictures:
+		return pictures(ctx, spec, progress)
 	case ffmpeg.OpRemux:
 		return libav.Remux(ctx, spec, progress)
 	}
@@ -53,7 +59,7 @@ func detect(ctx context.Context, spec ffmpeg.Spec, progress func(ffmpeg.Progress
 	}
 	var seen faces.Detections
 	look := libav.Look{
-		Every:   time.Duration(spec.DetectEvery) * time.Millisecond,
+		Every:   time.Duration(spec.Every) * time.Millisecond,
 		MaxSide: faces.DetectorSide,
 		Gray:    true,
 		Threads: spec.Video.Threads,
@@ -67,4 +73,36 @@ func detect(ctx context.Context, spec ffmpeg.Spec, progress func(ffmpeg.Progress
 	}
 	report.Detections, err = json.Marshal(seen)
 	return report, err
+}
+
+// pictures writes what somebody wants to look at.
+func pictures(ctx context.Context, spec ffmpeg.Spec, progress func(ffmpeg.Progress)) (ffmpeg.Report, error) {
+	look := libav.Look{
+		Every:   time.Duration(spec.Every) * time.Millisecond,
+		MaxSide: spec.MaxSide,
+		Threads: spec.Video.Threads,
+	}
+	for _, at := range spec.At {
+		look.At = append(look.At, time.Duration(at)*time.Millisecond)
+	}
+	var written []ffmpeg.Picture
+	report, err := libav.Watch(ctx, spec.Input, look, func(at time.Duration, picture image.Image) error {
+		name := fmt.Sprintf("%06d.jpg", len(written))
+		written = append(written, ffmpeg.Picture{At: at.Milliseconds(), Name: name})
+		return writeJPEG(filepath.Join(spec.Output, name), picture)
+	}, progress)
+	report.Pictures = written
+	return report, err
+}
+
+func writeJPEG(path string, picture image.Image) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return fmt.Errorf("write a picture: %w", err)
+	}
+	err = jpeg.Encode(f, picture, &jpeg.Options{Quality: 85})
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("write a picture: %w", err)
+	}
+	return nil
 }

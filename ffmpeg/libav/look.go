@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/asticode/go-astiav"
@@ -15,15 +17,19 @@ import (
 
 // A Look says which pictures of a video somebody wants to see.
 type Look struct {
-	Every   time.Duration // between two pictures; 0: every frame
-	MaxSide int           // the longer side is shrunk to this many pixels; 0: as it is
-	Gray    bool          // *image.Gray, else *image.RGBA
-	Threads int           // of the decoder; 0: one for each core
+	Every time.Duration // between two pictures; 0: every frame
+	// At are, instead of Every, the times of the pictures, rising.
+	At      []time.Duration
+	MaxSide int  // the longer side is shrunk to this many pixels; 0: as it is
+	Gray    bool // *image.Gray, else *image.RGBA
+	Threads int  // of the decoder; 0: one for each core
 }
 
 // Watch decodes the video of a file and shows the pictures that look asks for,
-// the way up that a viewer sees them, with the time from the first frame. The
-// first and the last frame are always shown. show owns the picture.
+// the way up that a viewer sees them, with the time from the first frame. Without
+// times the first and the last frame are always shown; else each time is that of
+// the first frame from then on, and one after the last frame is that of the last.
+// show owns the picture.
 func Watch(ctx context.Context, path string, look Look, show func(at time.Duration, picture image.Image) error, progress func(ffmpeg.Progress)) (ffmpeg.Report, error) {
 	in, err := openInput(path)
 	if err != nil {
@@ -109,7 +115,7 @@ type viewer struct {
 }
 
 func (v *viewer) watch(ctx context.Context, frames *frameQueue, base astiav.Rational) error {
-	due := time.Duration(0)
+	due := v.look.next(-1)
 	var unseen *astiav.Frame // the latest frame, as long as it was not shown
 	for {
 		frame, ok, err := frames.next(ctx)
@@ -117,7 +123,7 @@ func (v *viewer) watch(ctx context.Context, frames *frameQueue, base astiav.Rati
 			return err
 		}
 		if !ok {
-			if unseen == nil {
+			if unseen == nil || due == never {
 				return nil
 			}
 			return v.present(unseen, toDuration(unseen.Pts()-v.clock.first, base))
@@ -136,17 +142,36 @@ func (v *viewer) watch(ctx context.Context, frames *frameQueue, base astiav.Rati
 			unseen = frame
 			continue
 		}
-		// On a grid, so that a rate that does not divide it makes no drift. The
-		// first frame's time is 0.
-		if v.look.Every > 0 {
-			due = at - at%v.look.Every + v.look.Every
-		}
+		due = v.look.next(at)
 		if err := v.present(frame, at); err != nil {
 			return err
 		}
 		frame.Unref()
 		frames.giveBack(frame)
 	}
+}
+
+// never is a time that no frame has.
+const never = time.Duration(math.MaxInt64)
+
+// next is when a picture is due after the one of a time; of -1 the first.
+func (l Look) next(at time.Duration) time.Duration {
+	if l.At != nil {
+		i, exact := slices.BinarySearch(l.At, at)
+		if exact {
+			i++
+		}
+		if i == len(l.At) {
+			return never
+		}
+		return l.At[i]
+	}
+	if l.Every == 0 || at < 0 {
+		return 0
+	}
+	// On a grid, so that a rate that does not divide it makes no drift. The first
+	// frame's time is 0.
+	return at - at%l.Every + l.Every
 }
 
 func (v *viewer) present(frame *astiav.Frame, at time.Duration) error {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -130,6 +131,41 @@ func TestWatch(t *testing.T) {
 	if last := at[len(at)-1]; report.Frames < 37 || last != time.Duration(report.Frames-1)*40*time.Millisecond {
 		t.Errorf("last picture at %v of %d frames", last, report.Frames)
 	}
+}
+
+func TestWatchAt(t *testing.T) {
+	t.Parallel()
+	source := testPattern(t, "a.mp4") // 25 frames a second
+	for name, c := range map[string]struct{ at, want []time.Duration }{
+		"first frame from then on": {[]time.Duration{0, 50 * time.Millisecond, 400 * time.Millisecond}, []time.Duration{0, 80 * time.Millisecond, 400 * time.Millisecond}},
+		"two of one frame":         {[]time.Duration{41 * time.Millisecond, 42 * time.Millisecond}, []time.Duration{80 * time.Millisecond}},
+		"after the last":           {[]time.Duration{time.Hour}, []time.Duration{last(t, source)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var got []time.Duration
+			_, err := Watch(context.Background(), source, Look{At: c.at, MaxSide: 64}, func(at time.Duration, _ image.Image) error {
+				got = append(got, at)
+				return nil
+			}, nil)
+			if err != nil || !slices.Equal(got, c.want) {
+				t.Errorf("shown at %v, %v; want %v", got, err, c.want)
+			}
+		})
+	}
+}
+
+// last is the time of a video's last frame.
+func last(t *testing.T, path string) (at time.Duration) {
+	t.Helper()
+	_, err := Watch(context.Background(), path, Look{MaxSide: 16}, func(when time.Duration, _ image.Image) error {
+		at = when
+		return nil
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at
 }
 
 func TestWatchPassesErrorsOn(t *testing.T) {
