@@ -38,7 +38,9 @@ type Cover struct {
 // Covered is what came of a Cover.
 type Covered struct {
 	ffmpeg.Report
-	Faces     int           // tracks
+	Faces     int // tracks
+	Seen      []faces.Detection
+	Tracks    faces.Tracks  // of the faces that are covered, without Regions
 	Detecting time.Duration // wall time of the detector's pass
 	Working   time.Duration // wall time of the pass that covers and encodes
 	// Residual are the faces that are still found in the output, if somebody
@@ -73,12 +75,9 @@ func (c Cover) Run(ctx context.Context, engine Engine, progress func(Phase, ffmp
 	if err != nil {
 		return Covered{}, err
 	}
-	tracks := detections.Track(faces.Options{
-		Margin: c.Settings.Margin, Cover: c.Settings.Cover, Similarity: c.Settings.Similarity,
-	})
-	done.Faces = len(tracks)
-	tracks = c.Regions.Apply(tracks)
-	encoded, err := json.Marshal(tracks)
+	done.Seen, done.Tracks = detections.Faces, detections.Track(c.Settings.covers())
+	done.Faces = len(done.Tracks)
+	encoded, err := json.Marshal(c.Regions.Apply(done.Tracks))
 	if err != nil {
 		return Covered{}, fmt.Errorf("encode tracks: %w", err)
 	}

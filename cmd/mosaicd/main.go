@@ -38,7 +38,7 @@ type streams struct {
 type commands struct {
 	Run     runCommand     `cmd:"" help:"Work the queue: the daemon."`
 	Mosaic  mosaicCommand  `cmd:"" help:"Cover the faces in a local file."`
-	Faces   facesCommand   `cmd:"" help:"Look for faces, and print where they are."`
+	Faces   facesCommand   `cmd:"" help:"Look for faces in a file, and keep collections of people's faces."`
 	Send    sendCommand    `cmd:"" help:"Put a message on the queue by hand."`
 	Check   checkCommand   `cmd:"" help:"Say what would be done with an object or an event, and check the routes."`
 	Status  statusCommand  `cmd:"" help:"Say how far a job is."`

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -84,15 +85,21 @@ func (c *mosaicCommand) regions() (faces.Regions, error) {
 	if c.Regions == "" {
 		return faces.Regions{}, nil
 	}
-	body, err := os.ReadFile(c.Regions)
+	r, _, err := readRegions(c.Regions)
+	return r, err
+}
+
+// readRegions reads a file, and judges it.
+func readRegions(name string) (faces.Regions, []byte, error) {
+	body, err := os.ReadFile(name)
 	if err != nil {
-		return faces.Regions{}, usagef("--regions: %w", err)
+		return faces.Regions{}, nil, usagef("--regions: %w", err)
 	}
 	r, err := faces.ParseRegions(body)
 	if err != nil {
-		return r, usagef("--regions: %s: %w", c.Regions, err)
+		return r, nil, usagef("--regions: %s: %w", name, err)
 	}
-	return r, nil
+	return r, bytes.TrimSpace(body), nil
 }
 
 // check finds what is wrong with the names before any work is done.

@@ -34,7 +34,9 @@ type runCommand struct {
 	Detector            string `help:"Who looks for faces: builtin, or rekognition, which needs --rekognition-topic-arn and --rekognition-role." default:"builtin" env:"MOSAICD_DETECTOR" group:"What"`
 	RekognitionTopicARN string `name:"rekognition-topic-arn" placeholder:"ARN" help:"SNS topic by which Rekognition says that it is done; the queue must be subscribed to it." env:"MOSAICD_REKOGNITION_TOPIC_ARN" group:"What"`
 	RekognitionRole     string `name:"rekognition-role" placeholder:"ARN" help:"IAM role with which Rekognition publishes to that topic." env:"MOSAICD_REKOGNITION_ROLE" group:"What"`
+	Collection          string `placeholder:"ID" help:"Collection of Rekognition whose faces are searched for: --cover then says whether these people are covered or all others." env:"MOSAICD_COLLECTION" group:"What"`
 	coverFlags          `group:"What"`
+	Sheet               bool `help:"Write a picture beside each output, as <output>.sheet.png, that shows what was covered." env:"MOSAICD_SHEET" group:"What"`
 	Verify              bool `negatable:"" default:"true" help:"Look for faces in each output, too, with the built-in detector, and count those that are still found. Costs one more look at the video." env:"MOSAICD_VERIFY" group:"What"`
 
 	MediaConvertRole           string        `name:"mediaconvert-role" help:"IAM role with which MediaConvert reads sources and writes outputs. Routes and job files may name another. Required where a route transcodes and neither does." placeholder:"ARN" env:"MOSAICD_MEDIACONVERT_ROLE" group:"MediaConvert"`
@@ -75,6 +77,7 @@ func (c *runCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
+	settings.Collection, settings.Sheet = c.Collection, c.Sheet
 	scratch := cmp.Or(c.Scratch, os.TempDir()+"/mosaicd")
 	if err := os.MkdirAll(scratch, 0o700); err != nil {
 		return usagef("--scratch: %w", err)

@@ -46,7 +46,12 @@ type sendMosaicCommand struct {
 	Preset string   `help:"x264 preset, ultrafast to placebo." placeholder:"NAME"`
 	CRF    *int     `name:"crf" help:"x264 quality, 0 (best) to 51." placeholder:"N"`
 
-	AllowWeak bool `name:"allow-weak" help:"Take up to 64 blocks. From cells that fine a face can be made out again."`
+	AllowWeak  bool     `name:"allow-weak" help:"Take up to 64 blocks. From cells that fine a face can be made out again."`
+	Cover      string   `help:"Who is covered, by the matches of a face search: all, strangers (all but the people in the collection) or listed (only them)." enum:",all,strangers,listed" default:"" placeholder:"WHO"`
+	Similarity *float64 `help:"How alike a face must be to one of the collection to count as the same, 1 to 100 percent." placeholder:"F"`
+	Collection string   `help:"Collection of Rekognition whose faces are searched for." placeholder:"ID"`
+	Sheet      bool     `help:"Write a picture beside the output that shows what was covered."`
+	Regions    string   `help:"JSON with rectangles to cover besides, and with the spans of time in which detected faces are covered: see docs/faces.md." placeholder:"FILE"`
 	dryRun
 }
 
@@ -58,7 +63,10 @@ type dryRun struct {
 func (c *sendMosaicCommand) Run(ctx context.Context, std streams, send *sendCommand) error {
 	r := event.Request{
 		Version: 1, Kind: jobs.KindMosaic,
-		Options: event.Options{Style: c.Style, Blocks: c.Blocks, Margin: c.Margin, Preset: c.Preset, CRF: c.CRF, AllowWeak: c.AllowWeak},
+		Options: event.Options{
+			Style: c.Style, Blocks: c.Blocks, Margin: c.Margin, Preset: c.Preset, CRF: c.CRF, AllowWeak: c.AllowWeak,
+			Cover: c.Cover, Similarity: c.Similarity, Collection: c.Collection, Sheet: c.Sheet,
+		},
 	}
 	var err error
 	if r.Source, err = event.ParseLocation(c.Source); err != nil {
@@ -74,6 +82,11 @@ func (c *sendMosaicCommand) Run(ctx context.Context, std streams, send *sendComm
 			return usagef("--detections: %w", err)
 		}
 		r.Detections = append(r.Detections, at)
+	}
+	if c.Regions != "" {
+		if _, r.Regions, err = readRegions(c.Regions); err != nil {
+			return err
+		}
 	}
 	return send.request(ctx, std, r, c.dryRun)
 }
