@@ -1,7 +1,9 @@
 package faces
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -141,4 +143,50 @@ func (b Box) with(c Box) Box {
 // atLeast widens a box that is too small.
 func (b Box) atLeast(side float64) Box {
 	return b.widen(max(side-b.Width, 0)/2, max(side-b.Height, 0)/2)
+}
+
+// meet finds faces that are lost for longer than an interval while another one is
+// found: it may be the same, after a cut that fell among looks that missed it. Each
+// is covered over all of that time then. It returns the spans, one for each track.
+func (ts Tracks) meet(every time.Duration) []Span {
+	met := make([]Span, len(ts))
+	for i, t := range ts {
+		met[i] = Span{t[0].At, t[len(t)-1].At}
+	}
+	byStart := make([]int, len(ts))
+	for i := range ts {
+		byStart[i] = i
+	}
+	slices.SortFunc(byStart, func(i, j int) int { return cmp.Compare(ts[i][0].At, ts[j][0].At) })
+	for i, t := range ts {
+		end := t[len(t)-1]
+		from, _ := slices.BinarySearchFunc(byStart, end.At+every*5/4, func(j int, at time.Duration) int { return cmp.Compare(ts[j][0].At, at) })
+		for _, j := range byStart[from:] {
+			first := ts[j][0]
+			if first.At-end.At > maxGap {
+				break
+			}
+			if alike(end.Box, first.Box) {
+				met[i].End, met[j].Start = first.At, min(met[j].Start, end.At)
+				break
+			}
+		}
+	}
+	return met
+}
+
+// alike reports whether two faces are of about the same size.
+func alike(a, b Box) bool {
+	return math.Abs(math.Log2(math.Sqrt(a.Width*a.Height)/math.Sqrt(b.Width*b.Height))) <= 1
+}
+
+// stretch covers the first and the last box for longer.
+func (t Track) stretch(to Span) Track {
+	if first := t[0]; to.Start < first.At {
+		t = append(Track{{to.Start, first.Box}}, t...)
+	}
+	if last := t[len(t)-1]; to.End > last.At {
+		t = append(t, Key{to.End, last.Box})
+	}
+	return t
 }

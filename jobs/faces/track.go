@@ -76,8 +76,9 @@ func (d Detections) Track(o Options) Tracks {
 		// body was there.
 		tracks = append(tracks, split(persons[index], d.Present[index], a.reach)...)
 	}
+	met := tracks.meet(every)
 	for i, t := range tracks {
-		tracks[i] = t.cover(o.Margin, every, d.Duration)
+		tracks[i] = t.cover(o.Margin, every, d.Duration).stretch(met[i])
 	}
 	return tracks
 }

@@ -127,6 +127,29 @@ func TestTrackJumps(t *testing.T) {
 }
 
 // TestTrackIsNeverTooSmall.
+// TestTracksThatMeet: one face is lost while another is found, and a look in
+// between saw neither: both are covered all the time.
+func TestTracksThatMeet(t *testing.T) {
+	t.Parallel()
+	d := Detections{Every: 500 * time.Millisecond, Duration: time.Minute, Faces: []Detection{
+		seen(5000, 0.1, 0.1, 0.1), seen(5500, 0.1, 0.1, 0.1),
+		seen(6500, 0.8, 0.8, 0.1), seen(7000, 0.8, 0.8, 0.1),
+	}}
+	tracks := d.Track(Options{})
+	for ms := 5500; ms <= 6500; ms += 10 {
+		if n := len(at(tracks, ms)); n != 2 {
+			t.Fatalf("%d covers at %d ms", n, ms)
+		}
+	}
+	// Found too late, or of another size, it is somebody else.
+	for _, other := range []Detection{seen(8000, 0.8, 0.8, 0.1), seen(6500, 0.6, 0.6, 0.3)} {
+		d.Faces = []Detection{d.Faces[0], d.Faces[1], other}
+		if n := len(at(d.Track(Options{}), 6480)); n > 1 {
+			t.Errorf("%d covers before %+v", n, other)
+		}
+	}
+}
+
 func TestTrackIsNeverTooSmall(t *testing.T) {
 	t.Parallel()
 	tracks := track(t, seen(0, 50, 50, 0.2))
