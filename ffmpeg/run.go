@@ -25,6 +25,8 @@ const stderrTail = 16 << 10
 type Engine struct {
 	path string
 	args []string
+	// Sandbox is that of each child.
+	Sandbox Sandbox
 	// Started is told the process id of each child; nil: nobody wants to know.
 	Started func(pid int)
 }
@@ -50,6 +52,7 @@ func Self(args ...string) (*Engine, error) {
 // where it could not, and ctx's cause when that ended: the child is killed then.
 // It is also killed when this process dies.
 func (e *Engine) Run(ctx context.Context, spec Spec, progress func(Progress)) (Report, error) {
+	spec.Sandbox = e.Sandbox
 	work, err := json.Marshal(spec)
 	if err != nil {
 		return Report{}, fmt.Errorf("encode the engine's work: %w", err)
@@ -63,12 +66,11 @@ func (e *Engine) Run(ctx context.Context, spec Spec, progress func(Progress)) (R
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	cmd := exec.CommandContext(running, e.path, e.args...)
-	// Nothing of ours: no credentials, no proxy. One goroutine's trace is enough.
-	cmd.Env = []string{"GOTRACEBACK=single"}
+	cmd.Env = []string{} // nothing of ours: no credentials, no proxy
 	cmd.Stdin = bytes.NewReader(work)
 	stderr := &tail{limit: stderrTail}
 	cmd.Stderr = stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
 	// Not StdoutPipe: reading that to its end would wait for whatever the child

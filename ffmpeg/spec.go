@@ -60,6 +60,17 @@ type Spec struct {
 	// MaxSide is, for OpPictures, what the longer side is shrunk to, in pixels; 0: it
 	// is not.
 	MaxSide int `json:"maxSide,omitempty"`
+
+	// Sandbox says how the child shuts itself in. Engine sets it.
+	Sandbox Sandbox `json:"sandbox,omitzero"`
+}
+
+// Sandbox is what the child may use up; 0 is no limit.
+type Sandbox struct {
+	Off         bool   `json:"off,omitempty"`         // it has no sandbox, only the limits
+	MemoryBytes uint64 `json:"memoryBytes,omitempty"` // of address space
+	CPUSeconds  uint64 `json:"cpuSeconds,omitempty"`  // of all threads together
+	FileBytes   uint64 `json:"fileBytes,omitempty"`   // of a file that it writes
 }
 
 // Video holds the settings of the video encoder (x264).

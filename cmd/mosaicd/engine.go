@@ -9,26 +9,71 @@ import (
 	"image/jpeg"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/mosaicd/mosaicd/ffmpeg"
 	"github.com/mosaicd/mosaicd/ffmpeg/libav"
+	"github.com/mosaicd/mosaicd/ffmpeg/sandbox"
 	"github.com/mosaicd/mosaicd/jobs/faces"
 )
 
 // engineCommand is the child that package ffmpeg starts: the only place where
 // libav meets a file.
-type engineCommand struct{}
+type engineCommand struct {
+	Selftest bool     `help:"Try what the sandbox must deny, and say what it does."`
+	Probe    []string `hidden:"" sep:"none" help:"What the selftest's child is given."`
+}
 
-func (engineCommand) Run(ctx context.Context, std streams) error {
+func (c *engineCommand) Run(ctx context.Context, std streams) error {
+	switch {
+	case len(c.Probe) == 3:
+		return probe(std, c.Probe[0], c.Probe[1], c.Probe[2])
+	case c.Selftest:
+		return printSelftest(ctx, std)
+	}
+	return c.work(ctx, std)
+}
+
+func (*engineCommand) work(ctx context.Context, std streams) error {
+	debug.SetTraceback("single") // that goroutine's trace is enough
 	libav.Quiet()
 	c := ffmpeg.NewConversation(std.in, std.out)
 	spec, err := c.Spec()
 	if err != nil {
 		return err
 	}
+	if err := confine(spec); err != nil {
+		return c.End(ffmpeg.Report{}, err)
+	}
 	report, err := work(ctx, spec, c.Progress)
 	return c.End(report, err)
+}
+
+// confine shuts this process in with the files of its work.
+func confine(spec ffmpeg.Spec) error {
+	s := spec.Sandbox
+	err := sandbox.Limit(sandbox.Limits{Memory: s.MemoryBytes, CPUSeconds: s.CPUSeconds, FileBytes: s.FileBytes})
+	if err != nil || s.Off {
+		return err
+	}
+	access := sandbox.Access{Read: []string{spec.Input}}
+	if spec.Output != "" {
+		// It has to be there to be named. A folder is.
+		f, err := os.OpenFile(spec.Output, os.O_WRONLY|os.O_CREATE, 0o600)
+		if err == nil {
+			err = f.Close()
+		} else if errors.Is(err, unix.EISDIR) {
+			err = nil
+		}
+		if err != nil {
+			return fmt.Errorf("make the output: %w", err)
+		}
+		access.Write = []string{spec.Output}
+	}
+	return sandbox.Enter(access)
 }
 
 func work(ctx context.Context, spec ffmpeg.Spec, progress func(ffmpeg.Progress)) (ffmpeg.Report, error) {
