@@ -64,6 +64,7 @@ func (a *artist) touch(f *astiav.Frame, base astiav.Rational) error {
 type clock struct {
 	first, last int64
 	running     bool
+	frames      int64
 }
 
 // at settles the frame's presentation time and returns it from the first one
@@ -80,7 +81,11 @@ func (c *clock) at(f *astiav.Frame, base astiav.Rational) (time.Duration, error)
 	}
 	c.last = pts
 	f.SetPts(pts)
-	return toDuration(pts-c.first, base), nil
+	at := toDuration(pts-c.first, base)
+	if c.frames++; c.frames > maxFrames || at > maxLength {
+		return 0, ffmpeg.Errorf(ffmpeg.CodeUnsupported, "the video has a frame %d at %s: at most %d frames and %s are supported", c.frames, at, int64(maxFrames), maxLength)
+	}
+	return at, nil
 }
 
 // A ticker tells of progress, not too often.

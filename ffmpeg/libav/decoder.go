@@ -3,6 +3,7 @@ package libav
 import (
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/asticode/go-astiav"
 
@@ -39,7 +40,12 @@ func openDecoder(in *input, threads int) (_ *decoder, err error) {
 	}
 	d.cc.SetThreadCount(threads)
 	setPacketTimeBase(d.cc, d.timeBase)
-	if err := d.cc.Open(codec, nil); err != nil {
+	options := astiav.NewDictionary()
+	defer options.Free()
+	if err := options.Set("max_pixels", strconv.Itoa(maxPixels), 0); err != nil {
+		return nil, fmt.Errorf("open decoder: option max_pixels: %w", err)
+	}
+	if err := d.cc.Open(codec, options); err != nil {
 		return nil, ffmpeg.Errorf(ffmpeg.CodeInvalid, "open %s decoder: %w", codec.Name(), err)
 	}
 	return d, nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,9 +13,14 @@ import (
 	"github.com/mosaicd/mosaicd/ffmpeg"
 )
 
-// demuxers are the only formats that an input may have. None of them is a
-// playlist, so none opens another file.
-const demuxers = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,flv,avi"
+// What an input may have. Each is far above what people upload and far below what
+// a file can claim in order to wear us down.
+const (
+	maxStreams = 64
+	maxPixels  = 8192 * 4352 // of a picture: 8K, with room for its coding
+	maxLength  = 24 * time.Hour
+	maxFrames  = 24 * 3600 * 120 // of video: as long, at 120 a second
+)
 
 // An input owns what libav allocated to read one file. One goroutine uses it.
 type input struct {
@@ -28,11 +34,25 @@ func openInput(path string) (_ *input, err error) {
 	if fc == nil {
 		return nil, errors.New("open input: out of memory")
 	}
+	demuxer, err := sniff(path)
+	if err != nil {
+		fc.Free()
+		return nil, err
+	}
+	format := astiav.FindInputFormat(demuxer)
+	if format == nil {
+		fc.Free()
+		return nil, fmt.Errorf("open input: libav was built without the demuxer %s", demuxer)
+	}
 	options := astiav.NewDictionary()
 	defer options.Free()
 	for key, value := range map[string]string{
-		"format_whitelist":   demuxers,
+		"format_whitelist":   format.Name(),
 		"protocol_whitelist": "file",
+		"max_streams":        strconv.Itoa(maxStreams),
+		// Of MOV: references to other files.
+		"enable_drefs":      "0",
+		"use_absolute_path": "0",
 	} {
 		if err := options.Set(key, value, 0); err != nil {
 			fc.Free()
@@ -40,7 +60,7 @@ func openInput(path string) (_ *input, err error) {
 		}
 	}
 	// The prefix keeps a name with a colon from being read as a protocol.
-	if err := fc.OpenInput("file:"+path, nil, options); err != nil { // frees fc on failure
+	if err := fc.OpenInput("file:"+path, format, options); err != nil { // frees fc on failure
 		return nil, openError(err)
 	}
 	in := &input{fc: fc}
@@ -57,10 +77,22 @@ func openInput(path string) (_ *input, err error) {
 	if in.video, err = videoStream(fc); err != nil {
 		return nil, err
 	}
+	if err := in.judge(); err != nil {
+		return nil, err
+	}
 	if in.turn, err = orientationOf(in.video.CodecParameters()); err != nil {
 		return nil, err
 	}
 	return in, nil
+}
+
+// judge refuses what nobody uploads to see it covered.
+func (in *input) judge() error {
+	p := in.video.CodecParameters()
+	if p.Width() > 0 && p.Height() > maxPixels/p.Width() {
+		return ffmpeg.Errorf(ffmpeg.CodeUnsupported, "the picture has %d×%d pixels: at most %d are supported", p.Width(), p.Height(), maxPixels)
+	}
+	return nil
 }
 
 func openError(err error) error {
