@@ -17,6 +17,8 @@ const (
 	CodeUnsupported Code = "unsupported_media"
 	// CodeInvalid: the media is broken.
 	CodeInvalid Code = "invalid_media"
+	// CodeMemory: there was not enough memory for the file.
+	CodeMemory Code = "engine_out_of_memory"
 	// CodeEngine: the engine itself failed: the disk is full, a setting is wrong.
 	CodeEngine Code = "engine_failed"
 )
@@ -35,10 +37,22 @@ func Errorf(code Code, format string, args ...any) *Error {
 func (e *Error) Error() string { return e.Message }
 
 // InFile reports whether the file is at fault, so that trying again is no use.
-func (e *Error) InFile() bool { return e.Code != CodeEngine }
+func (e *Error) InFile() bool { return e.Code != CodeEngine && e.Code != CodeMemory }
+
+// A Reason is the stable name of how a child ended that could not say it.
+type Reason string
+
+const (
+	ReasonCrashed Reason = "crashed"       // a fault in libav, most likely
+	ReasonStalled Reason = "stalled"       // nothing happened for Engine.Stall
+	ReasonMemory  Reason = "out_of_memory" // more than it may have
+	ReasonCPUTime Reason = "cpu_time"      // the same
+	ReasonKilled  Reason = "killed"        // by somebody else: by the kernel, where the machine's memory ran out
+)
 
 // A CrashError says that the child ended without a word of its own.
 type CrashError struct {
+	Reason   Reason
 	Signal   string // SIGSEGV, SIGKILL, …; empty when it was no signal
 	ExitCode int    // -1 after a signal
 	Stderr   string // the last of what it said, at most 16 KiB
@@ -48,6 +62,9 @@ func (e *CrashError) Error() string {
 	how := fmt.Sprintf("exit code %d", e.ExitCode)
 	if e.Signal != "" {
 		how = e.Signal
+	}
+	if e.Reason != "" && e.Reason != ReasonCrashed {
+		how = fmt.Sprintf("%s, %s", e.Reason, how)
 	}
 	if last := e.lastWord(); last != "" {
 		return fmt.Sprintf("engine crashed (%s): %s", how, last)

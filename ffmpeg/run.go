@@ -27,6 +27,13 @@ type Engine struct {
 	args []string
 	// Sandbox is that of each child.
 	Sandbox Sandbox
+	// Stall is how long a child may do nothing that shows: no progress, and no byte
+	// written. Then it is killed. 0: for ever.
+	Stall time.Duration
+	// MemoryBytes is how much memory a child may have before it is killed. 0: any.
+	// Sandbox.MemoryBytes, which the kernel holds it to, is of address space: much of
+	// that is never used.
+	MemoryBytes int64
 	// Started is told the process id of each child; nil: nobody wants to know.
 	Started func(pid int)
 }
@@ -87,9 +94,15 @@ func (e *Engine) Run(ctx context.Context, spec Spec, progress func(Progress)) (R
 	var last message
 	var readErr error
 	heard := make(chan struct{})
+	w := &watch{pid: cmd.Process.Pid, stall: e.Stall, memory: e.MemoryBytes, kill: stop}
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		w.run(running)
+	}()
 	go func() {
 		defer close(heard)
-		if last, readErr = listen(stdout, progress); readErr != nil {
+		if last, readErr = listen(stdout, w.told(progress)); readErr != nil {
 			stop() // it no longer speaks our language: don't wait for more
 			_, _ = io.Copy(io.Discard, stdout)
 		}
@@ -97,18 +110,24 @@ func (e *Engine) Run(ctx context.Context, spec Spec, progress func(Progress)) (R
 	waitErr := cmd.Wait()
 	toStdout.Close()
 	<-heard
+	stop()
+	<-watched
 	if errors.Is(waitErr, exec.ErrWaitDelay) {
 		waitErr = nil // the child ended well; only what it left behind did not
 	}
 	switch {
 	case ctx.Err() != nil && (last.Report == nil || waitErr != nil):
 		return Report{}, fmt.Errorf("engine stopped: %w", context.Cause(ctx))
+	case w.reason != "":
+		died := e.crash(cmd.ProcessState, stderr.String())
+		died.Reason = w.reason
+		return Report{}, died
 	case last.Error != nil:
 		return Report{}, last.Error
 	case readErr != nil && !errors.Is(readErr, io.ErrUnexpectedEOF): // that is a crash in the middle of a line
-		return Report{}, fmt.Errorf("read from the engine: %w (%w)", readErr, crash(cmd.ProcessState, stderr.String()))
+		return Report{}, fmt.Errorf("read from the engine: %w (%w)", readErr, e.crash(cmd.ProcessState, stderr.String()))
 	case waitErr != nil || readErr != nil || last.Report == nil:
-		return Report{}, crash(cmd.ProcessState, stderr.String())
+		return Report{}, e.crash(cmd.ProcessState, stderr.String())
 	}
 	return *last.Report, nil
 }
@@ -136,16 +155,34 @@ func listen(r io.Reader, progress func(Progress)) (message, error) {
 
 // A fault inside C code reaches us as the Go runtime's report of it and exit
 // code 2, not as the signal itself.
-var faultLine = regexp.MustCompile(`(?m)^(?:\[signal )?(SIG[A-Z]+): `)
+var (
+	faultLine  = regexp.MustCompile(`(?m)^(?:\[signal )?(SIG[A-Z]+): `)
+	memoryLine = regexp.MustCompile(`(?im)(out of memory|cannot allocate memory)`)
+)
 
-func crash(state *os.ProcessState, stderr string) *CrashError {
-	e := &CrashError{ExitCode: state.ExitCode(), Stderr: stderr}
+func (e *Engine) crash(state *os.ProcessState, stderr string) *CrashError {
+	died := &CrashError{Reason: ReasonCrashed, ExitCode: state.ExitCode(), Stderr: stderr}
 	if ws, ok := state.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
-		e.Signal = unix.SignalName(ws.Signal())
+		died.Signal = unix.SignalName(ws.Signal())
 	} else if m := faultLine.FindStringSubmatch(stderr); m != nil {
-		e.Signal = m[1]
+		died.Signal = m[1]
 	}
-	return e
+	switch {
+	case memoryLine.MatchString(stderr):
+		died.Reason = ReasonMemory
+	case died.Signal == "SIGKILL" && e.spent(state):
+		died.Reason = ReasonCPUTime
+	case died.Signal == "SIGKILL":
+		died.Reason = ReasonKilled
+	}
+	return died
+}
+
+// spent reports whether a child has used up its CPU time. The kernel's two ways of
+// counting that differ by a tick or two.
+func (e *Engine) spent(state *os.ProcessState) bool {
+	limit := time.Duration(e.Sandbox.CPUSeconds) * time.Second
+	return limit > 0 && state.UserTime()+state.SystemTime() >= limit-limit/20
 }
 
 // A tail keeps the last bytes written to it.

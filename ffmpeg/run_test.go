@@ -1,6 +1,7 @@
 package ffmpeg
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 )
 
 // children are what the test binary can be instead of a test: a child of Run.
@@ -54,6 +56,42 @@ var children = map[string]func(c *Conversation, s Spec){
 			panic(err)
 		}
 		end(c, Report{Frames: int64(left.Process.Pid)}, nil)
+	},
+	"hang": func(*Conversation, Spec) { time.Sleep(time.Minute) },
+	// It says nothing for a while, but works.
+	"write": func(c *Conversation, s Spec) {
+		f, err := os.Create(s.Output)
+		for range 10 {
+			if err != nil {
+				panic(err)
+			}
+			time.Sleep(500 * time.Millisecond)
+			_, err = f.WriteString("x")
+		}
+		end(c, Report{Frames: 10}, f.Close())
+	},
+	"eat": func(*Conversation, Spec) {
+		var all [][]byte
+		for {
+			all = append(all, bytes.Repeat([]byte{1}, 1<<20))
+			time.Sleep(time.Millisecond)
+		}
+	},
+	"starve": func(*Conversation, Spec) {
+		if err := unix.Setrlimit(unix.RLIMIT_AS, &unix.Rlimit{Cur: 2 << 30, Max: 2 << 30}); err != nil {
+			panic(err)
+		}
+		var all [][]byte
+		for {
+			all = append(all, make([]byte, 1<<30))
+		}
+	},
+	"spin": func(*Conversation, Spec) {
+		if err := unix.Setrlimit(unix.RLIMIT_CPU, &unix.Rlimit{Cur: 1, Max: 1}); err != nil {
+			panic(err)
+		}
+		for n := 0; n < 2; n = -n {
+		}
 	},
 	"loud": func(*Conversation, Spec) {
 		fmt.Fprintln(os.Stderr, strings.Repeat("noise ", 100_000)+"the end")
@@ -119,7 +157,7 @@ func TestRunTellsErrorsApart(t *testing.T) {
 		"exit":   {"", "engine crashed (exit code 3): last words"},
 		"fault":  {"SIGSEGV", "engine crashed (SIGSEGV): panic: runtime error: invalid memory address"},
 		"panic":  {"", "engine crashed (exit code 2): panic: no good"},
-		"kill":   {"SIGKILL", "engine crashed (SIGKILL)"},
+		"kill":   {"SIGKILL", "engine crashed (killed, SIGKILL)"},
 		"abort":  {"SIGSEGV", "engine crashed (SIGSEGV)"},
 	} {
 		t.Run(child, func(t *testing.T) {
@@ -128,6 +166,35 @@ func TestRunTellsErrorsApart(t *testing.T) {
 			var crash *CrashError
 			if !errors.As(err, &crash) || crash.Signal != want.signal || !strings.HasPrefix(err.Error(), want.says) {
 				t.Errorf("error is %v (%+v), want %q", err, crash, want.says)
+			}
+		})
+	}
+}
+
+// TestRunBounds: whatever a child does, it ends, and why is known.
+func TestRunBounds(t *testing.T) {
+	t.Parallel()
+	for child, want := range map[string]Reason{
+		"hang": ReasonStalled, "for ever": "", "write": "", "eat": ReasonMemory, "starve": ReasonMemory, "spin": ReasonCPUTime,
+	} {
+		t.Run(child, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+			defer cancel()
+			e := NewEngine(os.Args[0], child)
+			e.Stall, e.MemoryBytes, e.Sandbox.CPUSeconds = 3*time.Second, 256<<20, 1
+			heard := 0
+			_, err := e.Run(ctx, Spec{Output: filepath.Join(t.TempDir(), "out")}, func(Progress) {
+				if heard++; heard == 5000 { // five seconds of progress
+					cancel()
+				}
+			})
+			crash, crashed := errors.AsType[*CrashError](err)
+			switch {
+			case want != "" && (!crashed || crash.Reason != want):
+				t.Errorf("error is %v, want %s", err, want)
+			case want == "" && crashed:
+				t.Errorf("was stopped: %v", err)
 			}
 		})
 	}

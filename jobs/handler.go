@@ -175,7 +175,7 @@ func (h *Handler) interrupted(log *zap.Logger, err error) error {
 	}
 	var crash *ffmpeg.CrashError
 	if errors.As(err, &crash) {
-		log.Error(eventEngineCrashed, zap.String("signal", crash.Signal), zap.Int("exit_code", crash.ExitCode), zap.String("stderr", crash.Stderr))
+		log.Error(eventEngineCrashed, zap.String("reason", string(crash.Reason)), zap.String("signal", crash.Signal), zap.Int("exit_code", crash.ExitCode), zap.String("stderr", crash.Stderr))
 	}
 	log.Warn(eventJobInterrupted, zap.Error(err))
 	return err

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -16,7 +17,7 @@ const (
 	CodeSourceTooLarge    = "source_too_large"        // larger than the worker's limit
 	CodeInvalidRequest    = "invalid_request"         // an operator's message asks for what can't be
 	CodeInvalidDetections = "invalid_detections"      // the pages of detections are incomplete or make no sense
-	CodeEngineCrashed     = "engine_crashed"          // the engine died on this file, several times
+	CodeEngine            = "engine_"                 // and the ffmpeg.Reason for which the engine died on this file, twice: engine_crashed
 	CodeInvalidSidecar    = "invalid_sidecar"         // a clip.json can't be read
 	CodeInvalidRoute      = "invalid_route"           // what a route makes of this object's key can't be
 	CodeInvalidSettings   = "invalid_settings"        // a MediaConvert job file or template can't be used
@@ -62,11 +63,21 @@ func asFailure(err error, failures, limit int) *Failure {
 		return f
 	}
 	var said *ffmpeg.Error
-	if errors.As(err, &said) && (said.InFile() || failures >= limit) {
+	if errors.As(err, &said) && (said.InFile() || failures >= limit || said.Code == ffmpeg.CodeMemory && failures >= poisonous(ffmpeg.ReasonMemory, limit)) {
 		return &Failure{Code: string(said.Code), Err: err}
 	}
-	if errors.As(err, new(*ffmpeg.CrashError)) && failures >= limit {
-		return &Failure{Code: CodeEngineCrashed, Err: fmt.Errorf("%w (in %d attempts)", err, failures)}
+	var died *ffmpeg.CrashError
+	if errors.As(err, &died) && failures >= poisonous(died.Reason, limit) {
+		return &Failure{Code: CodeEngine + string(cmp.Or(died.Reason, ffmpeg.ReasonCrashed)), Err: fmt.Errorf("%w (in %d attempts)", err, failures)}
 	}
 	return nil
+}
+
+// poisonous is after how many failures a file is taken for the cause: two, unless
+// it may be the machine's fault.
+func poisonous(r ffmpeg.Reason, limit int) int {
+	if r == ffmpeg.ReasonKilled {
+		return limit
+	}
+	return min(limit, 2)
 }

@@ -28,6 +28,7 @@ type daemonConfig struct {
 	worker   worker.Config
 	jobs     jobs.Config
 	httpAddr string // empty: no health endpoints
+	sandbox  sandboxLevel
 }
 
 // A daemon is the parts joined: a worker, the handler of its messages, and the
@@ -67,7 +68,7 @@ func (d *daemon) run(ctx context.Context) error {
 	if err != nil {
 		return usagef("--http-addr: %w", err)
 	}
-	server := &http.Server{Handler: health(d.worker.Status), ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{Handler: health(d.worker.Status, d.cfg.sandbox), ReadHeaderTimeout: 5 * time.Second}
 	var g errgroup.Group
 	g.Go(func() error {
 		// It answers while the worker drains: whoever finds us unhealthy kills us.

@@ -49,6 +49,9 @@ func (*engineCommand) work(ctx context.Context, std streams) error {
 		return c.End(ffmpeg.Report{}, err)
 	}
 	report, err := work(ctx, spec, c.Progress)
+	if libav.OutOfMemory(err) {
+		err = ffmpeg.Errorf(ffmpeg.CodeMemory, "%w", err)
+	}
 	return c.End(report, err)
 }
 

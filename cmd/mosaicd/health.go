@@ -14,7 +14,7 @@ const stuckAfter = 2 * time.Minute
 // health answers /healthz, which is green as long as the loop lives: also while
 // a long job runs, while AWS is out of reach and while the worker drains; and
 // /readyz, which is green while messages are taken.
-func health(status func() worker.Status) http.Handler {
+func health(status func() worker.Status, sandbox sandboxLevel) http.Handler {
 	started := time.Now()
 	answer := func(healthy func(worker.Status) bool) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
@@ -23,7 +23,10 @@ func health(status func() worker.Status) http.Handler {
 			if !healthy(s) {
 				w.WriteHeader(http.StatusServiceUnavailable)
 			}
-			_ = json.NewEncoder(w).Encode(s) // the client is gone: nobody to tell
+			_ = json.NewEncoder(w).Encode(struct {
+				worker.Status
+				Sandbox sandboxLevel `json:"sandbox,omitempty"`
+			}{s, sandbox}) // the client is gone: nobody to tell
 		}
 	}
 	mux := http.NewServeMux()

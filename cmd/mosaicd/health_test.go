@@ -33,7 +33,7 @@ func TestHealth(t *testing.T) {
 					s.LastReceive = time.Now().Add(-ca.received)
 				}
 				return s
-			}))
+			}, sandboxFull))
 			defer server.Close()
 			for path, want := range map[string]int{"/healthz": ca.alive, "/readyz": ca.taking, "/": 404} {
 				got, err := http.Get(server.URL + path)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"runtime"
 	"strings"
 	"time"
 
@@ -47,6 +48,9 @@ type runCommand struct {
 	MediaConvertApplication    string        `name:"mediaconvert-application" help:"Value of its jobs' user metadata 'application'." default:"mosaicd" env:"MOSAICD_MEDIACONVERT_APPLICATION" group:"MediaConvert"`
 	ReconcileAfter             time.Duration `name:"reconcile-after" help:"How long it may be silent about a job before it is asked: events can be lost." default:"10m" env:"MOSAICD_RECONCILE_AFTER" group:"MediaConvert"`
 
+	Sandbox        string        `help:"What the engine that reads uploads is shut in with: auto is what the kernel has, require refuses to start where something is missing, off is for finding faults." enum:"auto,require,off" default:"auto" env:"MOSAICD_SANDBOX" group:"How"`
+	EngineMemory   int64         `name:"engine-memory" help:"Memory in bytes that one engine may have before it is killed; 0 is any." default:"4294967296" env:"MOSAICD_ENGINE_MEMORY" group:"How"`
+	Stall          time.Duration `help:"How long an engine may show no progress before it is killed." default:"30s" env:"MOSAICD_STALL" group:"How"`
 	Concurrency    int           `help:"Jobs at once, 1 to 64. One uses all cores already." default:"1" env:"MOSAICD_CONCURRENCY" group:"How"`
 	MaxSourceBytes int64         `name:"max-source-bytes" help:"Largest source that is taken." default:"50000000000" env:"MOSAICD_MAX_SOURCE_BYTES" group:"How"`
 	MaxAttempts    int           `name:"max-attempts" help:"How often a job is tried whose engine crashes, or that MediaConvert gave up for a reason that may pass." default:"3" env:"MOSAICD_MAX_ATTEMPTS" group:"How"`
@@ -93,11 +97,15 @@ func (c *runCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	engine, err := ffmpeg.Self("engine")
+	log := newLogger(std.err, c.LogLevel)
+	level, err := c.judgeSandbox(ctx, log)
 	if err != nil {
 		return err
 	}
-	log := newLogger(std.err, c.LogLevel)
+	engine, err := c.engine()
+	if err != nil {
+		return err
+	}
 	d, err := newDaemon(aws, engine, log, daemonConfig{
 		worker: worker.Config{
 			QueueURL: c.QueueURL, DeadLetterURL: c.DeadLetterURL, Concurrency: c.Concurrency,
@@ -114,12 +122,58 @@ func (c *runCommand) Run(ctx context.Context, std streams) error {
 				Acceleration: c.MediaConvertAcceleration, StatusInterval: c.MediaConvertStatusInterval, Application: c.MediaConvertApplication,
 			},
 		},
-		httpAddr: c.HTTPAddr,
+		httpAddr: c.HTTPAddr, sandbox: level,
 	})
 	if err != nil {
 		return usagef("--%s", flagOf(err))
 	}
 	return d.run(ctx)
+}
+
+// engine is the one that this daemon's work is done by.
+func (c *runCommand) engine() (*ffmpeg.Engine, error) {
+	switch {
+	case c.EngineMemory < 0:
+		return nil, usagef("--engine-memory: must not be negative (got %d)", c.EngineMemory)
+	case c.Stall < time.Second:
+		return nil, usagef("--stall: must be at least 1s (got %s)", c.Stall)
+	}
+	engine, err := ffmpeg.Self("engine")
+	if err != nil {
+		return nil, err
+	}
+	engine.Stall, engine.MemoryBytes = c.Stall, c.EngineMemory
+	engine.Sandbox = ffmpeg.Sandbox{
+		Off:        c.Sandbox == "off",
+		CPUSeconds: uint64(worker.DefaultMaxTime.Seconds()) * uint64(runtime.NumCPU()),
+		FileBytes:  4 * uint64(c.MaxSourceBytes),
+	}
+	if c.EngineMemory > 0 {
+		// Stacks, arenas and what the Go runtime reserves are addresses, not memory.
+		engine.Sandbox.MemoryBytes = 2*uint64(c.EngineMemory) + 8<<30
+	}
+	return engine, nil
+}
+
+// judgeSandbox says what the engine is shut in with here, and refuses to go on
+// where that is not what was asked for.
+func (c *runCommand) judgeSandbox(ctx context.Context, log *zap.Logger) (sandboxLevel, error) {
+	if c.Sandbox == "off" {
+		log.Warn("sandbox", zap.String("level", string(sandboxOff)))
+		return sandboxOff, nil
+	}
+	level, probes, err := selftest(ctx)
+	var open []string
+	for _, p := range probes {
+		if !p.Denied {
+			open = append(open, p.Name)
+		}
+	}
+	log.Info("sandbox", zap.String("level", string(level)), zap.Strings("open", open), zap.Error(err))
+	if c.Sandbox == "require" && level != sandboxFull {
+		return level, usagef("--sandbox: this machine offers it only in part (%s): see \"mosaicd engine --selftest\"", level)
+	}
+	return level, nil
 }
 
 var wordEnd = regexp.MustCompile(`([a-z])([A-Z])`)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/asticode/go-astiav"
@@ -84,6 +85,12 @@ func openInput(path string) (_ *input, err error) {
 		return nil, err
 	}
 	return in, nil
+}
+
+// OutOfMemory reports whether that is why libav could not go on.
+func OutOfMemory(err error) bool {
+	var said astiav.Error
+	return errors.As(err, &said) && said == -astiav.Error(syscall.ENOMEM)
 }
 
 // judge refuses what nobody uploads to see it covered.
