@@ -135,7 +135,10 @@ func (s *store) list(ctx context.Context, at event.Location, to map[string]int64
 }
 
 // upload writes a file as an object that says which job made it, and returns its
-// size.
+// size. What the same job wrote before, in an attempt that ended too early to be
+// noted, stays: it is as good, and somebody may be reading it. Anything else there
+// is replaced, unless it changes meanwhile.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 func (s *store) upload(ctx context.Context, path string, to event.Location, job, mediaType string) (int64, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -146,14 +149,48 @@ func (s *store) upload(ctx context.Context, path string, to event.Location, job,
 	if err != nil {
 		return 0, fmt.Errorf("upload %s: %w", to, err)
 	}
-	_, err = s.transfer.UploadObject(ctx, &transfermanager.UploadObjectInput{
-		Bucket: &to.Bucket, Key: &to.Key, Body: f,
-		ContentType: &mediaType, Metadata: map[string]string{jobMetadata: job},
-	})
-	if err != nil {
-		return 0, fmt.Errorf("upload %s: %w", to, err)
+	in := &transfermanager.UploadObjectInput{
+		Bucket: &to.Bucket, Key: &to.Key, ContentType: &mediaType, Metadata: map[string]string{jobMetadata: job},
 	}
-	return info.Size(), nil
+	const tries = 4 // of others that write there at the same time
+	for try := 1; ; try++ {
+		existing, err := s.existing(ctx, to)
+		switch {
+		case err != nil:
+			return 0, fmt.Errorf("upload %s: %w", to, err)
+		case existing == nil:
+			in.IfNoneMatch, in.IfMatch = aws.String("*"), nil
+		case existing.job == job:
+			return existing.bytes, nil
+		default:
+			in.IfNoneMatch, in.IfMatch = nil, &existing.etag
+		}
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			return 0, fmt.Errorf("upload %s: %w", to, err)
+		}
+		in.Body = f
+		_, err = s.transfer.UploadObject(ctx, in)
+		if err == nil {
+			return info.Size(), nil
+		}
+		status := httpStatus(err)
+		changed := status == http.StatusPreconditionFailed || status == http.StatusConflict || status == http.StatusNotFound && existing != nil
+		if !changed || try == tries {
+			return 0, fmt.Errorf("upload %s: %w", to, err)
+		}
+	}
+}
+
+// existing looks an object up, nil where there is none. Where the bucket may not
+// be listed, S3 denies what isn't there.
+func (s *store) existing(ctx context.Context, at event.Location) (*object, error) {
+	o, err := s.head(ctx, at, "")
+	if f, failed := errors.AsType[*Failure](err); failed && f.Code == CodeSourceGone || httpStatus(err) == http.StatusForbidden {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	return &o, nil
 }
 
 // sourceError tells what is final about an object from what may pass. Denied
