@@ -29,6 +29,7 @@ type daemonConfig struct {
 	jobs     jobs.Config
 	httpAddr string // empty: no health endpoints
 	sandbox  sandboxLevel
+	metrics  *metrics // served beside health
 }
 
 // A daemon is the parts joined: a worker, the handler of its messages, and the
@@ -68,7 +69,7 @@ func (d *daemon) run(ctx context.Context) error {
 	if err != nil {
 		return usagef("--http-addr: %w", err)
 	}
-	server := &http.Server{Handler: health(d.worker.Status, d.cfg.sandbox), ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{Handler: d.http(), ReadHeaderTimeout: 5 * time.Second}
 	var g errgroup.Group
 	g.Go(func() error {
 		// It answers while the worker drains: whoever finds us unhealthy kills us.
@@ -82,6 +83,16 @@ func (d *daemon) run(ctx context.Context) error {
 		return nil
 	})
 	return g.Wait()
+}
+
+func (d *daemon) http() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", health(d.worker.Status, d.cfg.sandbox))
+	if d.cfg.metrics != nil {
+		d.cfg.metrics.observe(d.worker.Status)
+		mux.Handle("GET /metrics", d.cfg.metrics.handler())
+	}
+	return mux
 }
 
 // work runs the worker and, as long as it takes messages, the reconciler.

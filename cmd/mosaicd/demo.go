@@ -21,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/mosaicd/mosaicd/ffmpeg"
 	"github.com/mosaicd/mosaicd/ffmpeg/libav"
@@ -75,7 +76,7 @@ func (c *demoCommand) Run(ctx context.Context, std streams) error {
 		return usagef("--dir: %w", err)
 	}
 	defer logFile.Close()
-	log := newLogger(logFile, "info")
+	log := newLogger(zapcore.Lock(logFile), "info")
 
 	media, err := placeholders(c.Dir)
 	if err != nil {

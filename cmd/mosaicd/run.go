@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"regexp"
 	"runtime"
@@ -56,7 +55,8 @@ type runCommand struct {
 	MaxAttempts    int           `name:"max-attempts" help:"How often a job is tried whose engine crashes, or that MediaConvert gave up for a reason that may pass." default:"3" env:"MOSAICD_MAX_ATTEMPTS" group:"How"`
 	Visibility     time.Duration `help:"How long a message stays hidden without a heartbeat, 30s to 12h: how soon another worker takes over from one that died." default:"2m" env:"MOSAICD_VISIBILITY" group:"How"`
 	Drain          time.Duration `help:"How long running jobs may go on after SIGTERM. What is not done then goes back to the queue at once." default:"90s" env:"MOSAICD_DRAIN" group:"How"`
-	HTTPAddr       string        `name:"http-addr" help:"Address of /healthz and /readyz; empty for none." default:"127.0.0.1:8080" env:"MOSAICD_HTTP_ADDR" group:"How"`
+	HTTPAddr       string        `name:"http-addr" help:"Address of /healthz, /readyz and /metrics; empty for none." default:"127.0.0.1:8080" env:"MOSAICD_HTTP_ADDR" group:"How"`
+	EMF            bool          `name:"emf" help:"Write metrics into the log as well, in CloudWatch's embedded metric format." env:"MOSAICD_EMF" group:"How"`
 	LogLevel       string        `name:"log-level" help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"info" env:"MOSAICD_LOG_LEVEL" group:"How"`
 }
 
@@ -97,7 +97,12 @@ func (c *runCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	log := newLogger(std.err, c.LogLevel)
+	counts, out := newMetrics(), zapcore.Lock(zapcore.AddSync(std.err))
+	m := &meter{metrics: counts}
+	if c.EMF {
+		m.emf = out
+	}
+	log := newLogger(out, c.LogLevel, m)
 	level, err := c.judgeSandbox(ctx, log)
 	if err != nil {
 		return err
@@ -122,7 +127,7 @@ func (c *runCommand) Run(ctx context.Context, std streams) error {
 				Acceleration: c.MediaConvertAcceleration, StatusInterval: c.MediaConvertStatusInterval, Application: c.MediaConvertApplication,
 			},
 		},
-		httpAddr: c.HTTPAddr, sandbox: level,
+		httpAddr: c.HTTPAddr, sandbox: level, metrics: counts,
 	})
 	if err != nil {
 		return usagef("--%s", flagOf(err))
@@ -189,7 +194,7 @@ func flagOf(err error) string {
 
 // newLogger writes one line of JSON for each event. Nothing is sampled: a worker
 // says little, and each line counts.
-func newLogger(to io.Writer, level string) *zap.Logger {
+func newLogger(to zapcore.WriteSyncer, level string, besides ...zapcore.Core) *zap.Logger {
 	l, err := zapcore.ParseLevel(level)
 	if err != nil {
 		l = zapcore.InfoLevel // the flag takes no other
@@ -198,5 +203,6 @@ func newLogger(to io.Writer, level string) *zap.Logger {
 	encoder.MessageKey, encoder.TimeKey = "event", "time"
 	encoder.EncodeTime = zapcore.RFC3339NanoTimeEncoder
 	encoder.EncodeDuration = zapcore.SecondsDurationEncoder
-	return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(encoder), zapcore.Lock(zapcore.AddSync(to)), l))
+	lines := zapcore.NewCore(zapcore.NewJSONEncoder(encoder), to, l)
+	return zap.New(zapcore.NewTee(append(besides, lines)...))
 }
