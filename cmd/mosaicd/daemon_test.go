@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"image"
 	"os"
 	"path/filepath"
@@ -34,7 +35,7 @@ func video(t *testing.T, s sample.Scene) string {
 	t.Helper()
 	videos.Lock()
 	defer videos.Unlock()
-	path := filepath.Join(videos.folder, s.Size.String()+".mp4")
+	path := filepath.Join(videos.folder, fmt.Sprintf("%+v.mp4", s))
 	if size(path) > 0 {
 		return path
 	}

@@ -86,8 +86,13 @@ func (c *demoCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
+	scratch := filepath.Join(c.Dir, "scratch")
+	known, err := people(engine, scratch)
+	if err != nil {
+		return err
+	}
 	server, err := awslocal.Start(ctx, awslocal.Config{
-		Addr: c.Addr, Log: log, Pace: 300 * time.Millisecond, Media: media, Faces: finder(engine, filepath.Join(c.Dir, "scratch")),
+		Addr: c.Addr, Log: log, Pace: 300 * time.Millisecond, Media: media, Faces: finder(engine, scratch), People: known,
 	})
 	if err != nil {
 		return usagef("--addr: %w", err)

@@ -98,7 +98,12 @@ type cloud struct {
 func newCloud(t *testing.T) *cloud {
 	t.Helper()
 	ctx := context.Background()
-	server, err := awslocal.Start(ctx, awslocal.Config{Faces: finder(ffmpeg.NewEngine(os.Args[0], "engine"), t.TempDir())})
+	engine := ffmpeg.NewEngine(os.Args[0], "engine")
+	known, err := people(engine, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := awslocal.Start(ctx, awslocal.Config{Faces: finder(engine, t.TempDir()), People: known})
 	if err != nil {
 		t.Fatal(err)
 	}

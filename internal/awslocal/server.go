@@ -48,6 +48,9 @@ type Config struct {
 	// Faces and VideoMetadata as GetFaceDetection has them. Without it Rekognition's
 	// jobs fail.
 	Faces func(ctx context.Context, video []byte) ([]byte, error)
+	// People tells faces apart for Rekognition's collections. Without it indexing and
+	// searching fail.
+	People People
 }
 
 // A Server answers SQS, SNS, S3, MediaConvert and Rekognition requests from memory. Make one with Start.

@@ -11,6 +11,7 @@ import (
 	"image"
 	"image/color"
 	_ "image/jpeg" // the face's format
+	"image/png"
 	"math"
 	"math/rand/v2"
 	"path/filepath"
@@ -43,6 +44,9 @@ type Scene struct {
 	// steps: a camera's is 2 to 4. An encoder finds a scene without any far too
 	// easy to be measured by.
 	Grain float64
+	// Crossing has only the first two heads, which change places: one passes before
+	// the other.
+	Crossing bool
 }
 
 // Default is the scene of the demo.
@@ -56,12 +60,23 @@ var heights = [3]float64{0.46, 0.52, 0.40}
 
 // heads returns where each head is at a time: on a path of its own, with edges
 // on even pixels.
-func (s Scene) heads(t time.Duration) [3]image.Rectangle {
-	var rects [3]image.Rectangle
-	for i, share := range heights {
+func (s Scene) heads(t time.Duration) []image.Rectangle {
+	shown := heights[:]
+	if s.Crossing {
+		shown = heights[:2]
+	}
+	rects := make([]image.Rectangle, len(shown))
+	for i, share := range shown {
 		phase := t.Seconds()*(0.9+0.25*float64(i)) + 2*float64(i)
 		x := float64(s.Size.X) * (float64(1+2*i)/6 + 0.035*math.Sin(phase*1.3))
 		y := float64(s.Size.Y) * (0.5 + 0.13*math.Sin(phase))
+		if s.Crossing {
+			way := t.Seconds() / s.Length.Seconds() // from side to side
+			if i == 1 {
+				way = 1 - way
+			}
+			x, y = float64(s.Size.X)*(0.2+0.6*way), float64(s.Size.Y)*(0.48+0.04*float64(i))
+		}
 		height := int(share * float64(s.Size.Y))
 		width := height * head.Dx() / head.Dy()
 		corner := image.Pt(int(x)-width/2, int(y)-height/2)
@@ -231,20 +246,55 @@ type sprite struct {
 
 // sprites are the three heads: as the picture is, mirrored and darker, and
 // warmer.
-func (s Scene) sprites() ([3]sprite, error) {
-	var out [3]sprite
+func (s Scene) sprites() ([]sprite, error) {
 	source, _, err := image.Decode(bytes.NewReader(facePicture))
 	if err != nil {
-		return out, fmt.Errorf("read the face: %w", err)
+		return nil, fmt.Errorf("read the face: %w", err)
 	}
-	tints := [3][3]int{{100, 100, 100}, {72, 66, 62}, {112, 96, 84}} // percent of red, green, blue
+	var out []sprite
 	for i, at := range s.heads(0) {
 		size := at.Size()
 		scaled := image.NewRGBA(image.Rectangle{Max: size})
 		draw.CatmullRom.Scale(scaled, scaled.Rect, source, head, draw.Src, nil)
-		out[i] = cutOut(scaled, i == 1, tints[i])
+		out = append(out, cutOut(scaled, i == 1, tints[i]))
 	}
 	return out, nil
+}
+
+// tints of the heads, in percent of red, green and blue.
+var tints = [3][3]int{{100, 100, 100}, {72, 66, 62}, {112, 96, 84}}
+
+// Portrait is a picture of one head alone, from 0 to 2, as PNG.
+func Portrait(i int) ([]byte, error) {
+	s := Scene{Size: image.Pt(480, 480), Rate: 1, Length: time.Second}
+	source, _, err := image.Decode(bytes.NewReader(facePicture))
+	if err != nil {
+		return nil, fmt.Errorf("make a portrait: %w", err)
+	}
+	picture := image.NewYCbCr(image.Rectangle{Max: s.Size}, image.YCbCrSubsampleRatio420)
+	drawGround(picture, 0)
+	scaled := image.NewRGBA(image.Rect(0, 0, 244, 376))
+	draw.CatmullRom.Scale(scaled, scaled.Rect, source, head, draw.Src, nil)
+	cutOut(scaled, i == 1, tints[i]).draw(picture, image.Pt(118, 52))
+	var body bytes.Buffer
+	if err := png.Encode(&body, asShown(picture)); err != nil {
+		return nil, fmt.Errorf("make a portrait: %w", err)
+	}
+	return body.Bytes(), nil
+}
+
+// asShown has the colours that players give the videos: of BT.601 in limited range.
+func asShown(p *image.YCbCr) *image.RGBA {
+	out := image.NewRGBA(p.Rect)
+	clip := func(v float64) uint8 { return uint8(min(max(v, 0), 255)) }
+	for y := range p.Rect.Dy() {
+		for x := range p.Rect.Dx() {
+			at := p.COffset(x, y)
+			luma, cb, cr := 1.164*(float64(p.Y[p.YOffset(x, y)])-16), float64(p.Cb[at])-128, float64(p.Cr[at])-128
+			out.SetRGBA(x, y, color.RGBA{clip(luma + 1.596*cr), clip(luma - 0.392*cb - 0.813*cr), clip(luma + 2.017*cb), 255})
+		}
+	}
+	return out
 }
 
 func cutOut(from *image.RGBA, mirror bool, tint [3]int) sprite {
