@@ -57,6 +57,7 @@ const (
 	PhaseEncode Phase = "encode"
 	PhaseVerify Phase = "verify"
 	PhaseRemux  Phase = "remux"
+	PhaseReport Phase = "report"
 )
 
 // Run finds the faces and writes the output. Progress may be nil. Errors of the

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image/png"
+	"os"
 	"path"
 	"path/filepath"
 	"strings"
@@ -89,6 +91,12 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, c *Claim, n int, r
 		stats.Residual = newResidual(done.Residual, done.Verifying)
 		log.Info(eventJobVerified, zap.Int("residual_faces", stats.Residual.Faces), zap.Float64s("at_seconds", stats.Residual.AtSeconds))
 	}
+	var sheet *Output
+	if step.Settings.Sheet && step.Kind == KindMosaic {
+		if sheet, err = h.sheet(ctx, log, cover, done, folder.path, step.Destination, c.Job.ID); err != nil {
+			return err
+		}
+	}
 	started = time.Now()
 	bytes, err := h.store.upload(ctx, cover.Output, step.Destination, c.Job.ID, mediaType)
 	if err != nil {
@@ -109,7 +117,42 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, c *Claim, n int, r
 		Width:           done.Output.Width,
 		Height:          done.Output.Height,
 	}}
+	if sheet != nil {
+		r.Outputs = append(r.Outputs, *sheet)
+	}
 	return nil
+}
+
+// SheetWidth is that of one picture of a contact sheet, in pixels.
+const SheetWidth = 320
+
+// sheet writes a contact sheet beside the output, before that: who sees the output
+// finds the sheet. It shows nothing of the source, as whoever may see the output may
+// see it.
+func (h *Handler) sheet(ctx context.Context, log *zap.Logger, cover Cover, done Covered, folder string, beside event.Location, job string) (*Output, error) {
+	shown, err := cover.Report(ctx, h.engine, done, folder, false, newReporter(log).step)
+	if err != nil {
+		return nil, err
+	}
+	drawn, err := shown.Sheet(SheetWidth)
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(folder, "sheet.png")
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("write a contact sheet: %w", err)
+	}
+	err = png.Encode(f, drawn)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, fmt.Errorf("write a contact sheet: %w", err)
+	}
+	at := event.Location{Bucket: beside.Bucket, Key: beside.Key + ".sheet.png"}
+	bytes, err := h.store.upload(ctx, path, at, job, "image/png")
+	if err != nil {
+		return nil, err
+	}
+	return &Output{URI: at.String(), Kind: "sheet", MediaType: "image/png", Bytes: bytes, Width: drawn.Rect.Dx(), Height: drawn.Rect.Dy()}, nil
 }
 
 // judgeCover refuses what can't be covered as it was asked for, before anything is

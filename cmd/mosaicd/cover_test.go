@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"image"
+	"image/png"
 	"math"
 	"os"
 	"path/filepath"
@@ -150,5 +151,35 @@ func TestMosaicCommandWithRegions(t *testing.T) {
 	}
 	if code, _, stderr := call(t, nil, "mosaic", "--regions", write(t, "bad.json", `{"add":[{}]}`), source, output); code != exitUsage || !strings.Contains(stderr, "add[0]") {
 		t.Errorf("exit code %d\n%s", code, stderr)
+	}
+}
+
+// TestMosaicCommandReports: a page and a sheet beside the output, of any file.
+func TestMosaicCommandReports(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	output, page, sheet := filepath.Join(folder, "out.mp4"), filepath.Join(folder, "report.html"), filepath.Join(folder, "sheet.png")
+	if code, _, stderr := call(t, nil, "mosaic", video(t, shortScene), output, "--preset", "ultrafast", "--verify", "--report", page, "--sheet", sheet); code != exitDone {
+		t.Fatal(stderr)
+	}
+	body, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"covered in 25 of 25 frames. A second look at the output", "data:image/jpeg;base64,", "face 3", "mosaicd " + version} {
+		if !strings.Contains(string(body), want) {
+			t.Errorf("%s is not in the page", want)
+		}
+	}
+	f, err := os.Open(sheet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if drawn, err := png.Decode(f); err != nil || drawn.Bounds().Dx() < 600 {
+		t.Errorf("the sheet is %v, %v", drawn, err)
+	}
+	if code, _, stderr := call(t, nil, "mosaic", video(t, shortScene), output, "--preset", "ultrafast", "--report", folder+"/no/where.html"); code != exitFailed || !strings.Contains(stderr, "--report: open") {
+		t.Errorf("exit code %d, %s", code, stderr)
 	}
 }

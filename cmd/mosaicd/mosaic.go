@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image/png"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -24,6 +26,8 @@ type mosaicCommand struct {
 	Detector   string   `help:"Who looks for faces: builtin, or none to cover nothing. Defaults to builtin where no detections are given." enum:",builtin,none" default:"" placeholder:"builtin|none"`
 	coverFlags
 	Regions  string `placeholder:"FILE" help:"JSON with rectangles to cover besides, and with the spans of time in which detected faces are covered: see docs/faces.md."`
+	Report   string `placeholder:"FILE" help:"Write a page (HTML) that shows what was covered when, with pictures before and after: faces are seen in it uncovered."`
+	Sheet    string `placeholder:"FILE" help:"Write a picture (PNG) of moments of the output, with what was covered outlined."`
 	Verify   bool   `help:"Look for faces in the output, too, and say how many are still found." env:"MOSAICD_VERIFY"`
 	Progress string `help:"Progress on standard error: auto is a bar in a terminal and nothing elsewhere; json is a line of JSON every now and then." enum:"auto,bar,json,none" default:"auto"`
 }
@@ -68,6 +72,9 @@ func (c *mosaicCommand) Run(ctx context.Context, std streams) error {
 	if err := os.Rename(temporary, c.Output); err != nil {
 		return fmt.Errorf("give the output its name: %w", err)
 	}
+	if err := c.show(ctx, engine, cover, done, progress); err != nil {
+		return err
+	}
 	for _, d := range done.Dropped {
 		fmt.Fprintln(std.err, "mosaicd: left out:", d)
 	}
@@ -79,6 +86,50 @@ func (c *mosaicCommand) Run(ctx context.Context, std streams) error {
 		}
 	}
 	return nil
+}
+
+// show writes what a person looks at. The output is there already, whatever comes
+// of it.
+func (c *mosaicCommand) show(ctx context.Context, engine jobs.Engine, cover jobs.Cover, done jobs.Covered, progress *progress) (err error) {
+	if c.Report == "" && c.Sheet == "" {
+		return nil
+	}
+	folder, err := os.MkdirTemp("", "mosaicd-report-*")
+	if err != nil {
+		return fmt.Errorf("--report: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+	cover.Output = c.Output
+	shown, err := cover.Report(ctx, engine, done, folder, c.Report != "", progress.step)
+	progress.end()
+	if err != nil {
+		return err
+	}
+	shown.Version = version
+	if c.Report != "" {
+		if err := writeFile(c.Report, shown.WriteHTML); err != nil {
+			return fmt.Errorf("--report: %w", err)
+		}
+	}
+	if c.Sheet == "" {
+		return nil
+	}
+	drawn, err := shown.Sheet(jobs.SheetWidth)
+	if err == nil {
+		err = writeFile(c.Sheet, func(w io.Writer) error { return png.Encode(w, drawn) })
+	}
+	if err != nil {
+		return fmt.Errorf("--sheet: %w", err)
+	}
+	return nil
+}
+
+func writeFile(path string, write func(io.Writer) error) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(write(f), f.Close())
 }
 
 func (c *mosaicCommand) regions() (faces.Regions, error) {

@@ -42,7 +42,7 @@ func TestDaemonCoversStrangers(t *testing.T) {
 	if code != exitDone || !strings.Contains(out, "anna") {
 		t.Fatalf("exit code %d\n%s%s", code, out, stderr)
 	}
-	d := c.daemon("--detector", "rekognition", "--collection", "staff", "--cover", "strangers", "--style", "fill", "--preset", "ultrafast", "--crf", "10")
+	d := c.daemon("--detector", "rekognition", "--collection", "staff", "--cover", "strangers", "--style", "fill", "--preset", "ultrafast", "--crf", "10", "--sheet")
 	source := video(t, crossingScene)
 	c.put("a.mp4", source)
 	r := c.result()
@@ -50,6 +50,9 @@ func TestDaemonCoversStrangers(t *testing.T) {
 		t.Fatalf("result is %+v, %+v", r, r.Error)
 	}
 	stop(t, d)
+	if sheet := r.Outputs[len(r.Outputs)-1]; len(r.Outputs) != 2 || sheet.Kind != "sheet" || sheet.URI != r.Outputs[0].URI+".sheet.png" || size(c.get(sheet.URI)) != sheet.Bytes {
+		t.Errorf("outputs are %+v", r.Outputs)
+	}
 
 	before, at := frames(t, source)
 	after, _ := frames(t, c.get(r.Outputs[0].URI))

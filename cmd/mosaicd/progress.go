@@ -41,6 +41,7 @@ var stepNames = map[jobs.Phase]string{
 	jobs.PhaseDetect: "looking for faces",
 	jobs.PhaseEncode: "covering, encoding",
 	jobs.PhaseVerify: "looking for faces in the output",
+	jobs.PhaseReport: "drawing what was covered",
 }
 
 func (p *progress) step(s jobs.Phase, at ffmpeg.Progress) {

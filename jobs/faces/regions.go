@@ -121,7 +121,7 @@ func (r Regions) Apply(ts Tracks) Tracks {
 // within is the part of a track that lies in a span.
 func (t Track) within(s Span) Track {
 	var part Track
-	if b, ok := t.at(s.Start); ok {
+	if b, ok := t.At(s.Start); ok {
 		part = append(part, Key{s.Start, b})
 	}
 	for _, k := range t {
@@ -129,7 +129,7 @@ func (t Track) within(s Span) Track {
 			part = append(part, k)
 		}
 	}
-	if b, ok := t.at(s.End); ok {
+	if b, ok := t.At(s.End); ok {
 		part = append(part, Key{s.End, b})
 	}
 	return part

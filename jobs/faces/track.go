@@ -109,7 +109,7 @@ func (d Detections) every() time.Duration {
 func (ts Tracks) At(t time.Duration, width, height int) []image.Rectangle {
 	var rects []image.Rectangle
 	for _, track := range ts {
-		if b, ok := track.at(t); ok {
+		if b, ok := track.At(t); ok {
 			rects = append(rects, image.Rect(
 				floor(b.Left*float64(width)), floor(b.Top*float64(height)),
 				ceil(b.right()*float64(width)), ceil(b.bottom()*float64(height))))
@@ -124,7 +124,9 @@ const hair = 1e-6
 func floor(v float64) int { return int(math.Floor(v + hair)) }
 func ceil(v float64) int  { return int(math.Ceil(v - hair)) }
 
-func (t Track) at(at time.Duration) (Box, bool) {
+// At returns the box at a time from the first frame; false where nothing is
+// covered.
+func (t Track) At(at time.Duration) (Box, bool) {
 	next, exact := slices.BinarySearchFunc(t, at, func(k Key, at time.Duration) int { return cmp.Compare(k.At, at) })
 	switch {
 	case exact:
