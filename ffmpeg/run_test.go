@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -71,19 +72,17 @@ var children = map[string]func(c *Conversation, s Spec){
 		end(c, Report{Frames: 10}, f.Close())
 	},
 	"eat": func(*Conversation, Spec) {
-		var all [][]byte
-		for {
-			all = append(all, bytes.Repeat([]byte{1}, 1<<20))
-			time.Sleep(time.Millisecond)
+		for all := []byte{}; ; time.Sleep(time.Millisecond) {
+			all = append(all, bytes.Repeat([]byte{1}, 1<<20)...)
+			runtime.KeepAlive(all)
 		}
 	},
 	"starve": func(*Conversation, Spec) {
 		if err := unix.Setrlimit(unix.RLIMIT_AS, &unix.Rlimit{Cur: 2 << 30, Max: 2 << 30}); err != nil {
 			panic(err)
 		}
-		var all [][]byte
-		for {
-			all = append(all, make([]byte, 1<<30))
+		for n := 1 << 30; ; n *= 2 {
+			runtime.KeepAlive(make([]byte, n))
 		}
 	},
 	"spin": func(*Conversation, Spec) {

@@ -98,15 +98,16 @@ func (c Cover) Run(ctx context.Context, engine Engine, progress func(Phase, ffmp
 	}
 	done.Working = time.Since(started)
 	if c.Verify {
-		if err := c.verify(ctx, engine, &done, progress); err != nil {
+		if err := c.verify(ctx, engine, detections, &done, progress); err != nil {
 			return Covered{}, err
 		}
 	}
 	return done, nil
 }
 
-// verify looks for faces in the output.
-func (c Cover) verify(ctx context.Context, engine Engine, done *Covered, progress func(Phase, ffmpeg.Progress)) error {
+// verify looks for faces in the output. Those of people who are not to be covered
+// don't count.
+func (c Cover) verify(ctx context.Context, engine Engine, seen faces.Detections, done *Covered, progress func(Phase, ffmpeg.Progress)) error {
 	started := time.Now()
 	report, err := engine.Run(ctx, ffmpeg.Spec{
 		Op: ffmpeg.OpDetect, Input: c.Output, Every: faces.DetectorEvery.Milliseconds(), Video: ffmpeg.Video{Threads: c.Settings.Threads},
@@ -118,7 +119,7 @@ func (c Cover) verify(ctx context.Context, engine Engine, done *Covered, progres
 	if err != nil {
 		return err
 	}
-	done.Residual, done.Verifying = found.Faces, time.Since(started)
+	done.Residual, done.Verifying = seen.Unspared(found.Faces, c.Settings.covers()), time.Since(started)
 	return nil
 }
 

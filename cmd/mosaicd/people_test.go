@@ -50,6 +50,9 @@ func TestDaemonCoversStrangers(t *testing.T) {
 		t.Fatalf("result is %+v, %+v", r, r.Error)
 	}
 	stop(t, d)
+	if r.Stats.Residual.Faces > 0 {
+		t.Errorf("the listed face counts as still found: %+v", r.Stats.Residual)
+	}
 	if sheet := r.Outputs[len(r.Outputs)-1]; len(r.Outputs) != 2 || sheet.Kind != "sheet" || sheet.URI != r.Outputs[0].URI+".sheet.png" || size(c.get(sheet.URI)) != sheet.Bytes {
 		t.Errorf("outputs are %+v", r.Outputs)
 	}

@@ -1,6 +1,9 @@
 package faces
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Who is covered.
 const (
@@ -42,10 +45,10 @@ func (o Options) Validate() error {
 	return nil
 }
 
-// of keeps those detections that are to be covered.
-func (o Options) of(all []Detection) []Detection {
+// of parts the detections in those that are to be covered and the others.
+func (o Options) of(all []Detection) (covered, spared []Detection) {
 	if o.Cover == "" || o.Cover == CoverAll {
-		return all
+		return all, nil
 	}
 	people := map[int]votes{}
 	for _, d := range all {
@@ -59,13 +62,33 @@ func (o Options) of(all []Detection) []Detection {
 		}
 		people[d.Person] = v
 	}
-	var kept []Detection
 	for _, d := range all {
 		if d.Person == NoPerson || o.covers(people[d.Person]) { // of whom nobody says anything is covered
-			kept = append(kept, d)
+			covered = append(covered, d)
+		} else {
+			spared = append(spared, d)
 		}
 	}
-	return kept
+	return covered, spared
+}
+
+// Unspared leaves out those of the faces found in an output that are of people who
+// are not covered: they are meant to be seen.
+func (d Detections) Unspared(found []Detection, o Options) []Detection {
+	_, spared := o.of(d.Faces)
+	if len(spared) == 0 {
+		return found
+	}
+	seen := d
+	seen.Faces = spared
+	tracks := seen.Track(Options{Margin: o.Margin})
+	return slices.DeleteFunc(slices.Clone(found), func(f Detection) bool {
+		x, y := f.Box.centre()
+		return slices.ContainsFunc(tracks, func(t Track) bool {
+			b, ok := t.At(f.At)
+			return ok && x > b.Left && x < b.right() && y > b.Top && y < b.bottom()
+		})
+	})
 }
 
 func (o Options) similarity() float64 {

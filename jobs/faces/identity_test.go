@@ -2,6 +2,7 @@ package faces
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -123,6 +124,25 @@ func TestOptionsValidate(t *testing.T) {
 	for says, o := range map[string]Options{"": {Cover: "strangers", Similarity: 90}, "cover: must be one of": {Cover: "some"}, "similarity: must be": {Similarity: 101}} {
 		if err := o.Validate(); (err == nil) != (says == "") || err != nil && !strings.HasPrefix(err.Error(), says) {
 			t.Errorf("error is %v, want %s", err, says)
+		}
+	}
+}
+
+// TestUnspared: who is meant to be seen is not still found.
+func TestUnspared(t *testing.T) {
+	t.Parallel()
+	var d Detections
+	for ms := 0; ms <= 4000; ms += 500 {
+		listed, stranger := person(0, seen(ms, 10, 10, 20)), person(1, seen(ms, 60, 10, 20))
+		listed.Similarity = 99
+		d.Faces = append(d.Faces, listed, stranger)
+	}
+	found := []Detection{seen(250, 10, 12, 20), seen(250, 60, 10, 20), seen(3900, 12, 10, 20), seen(3900, 30, 70, 20)}
+	for cover, want := range map[string][]Detection{
+		CoverAll: found, CoverStrangers: {found[1], found[3]}, CoverListed: {found[0], found[2], found[3]},
+	} {
+		if got := d.Unspared(found, Options{Cover: cover}); !slices.Equal(got, want) {
+			t.Errorf("%s: got %v, want %v", cover, got, want)
 		}
 	}
 }

@@ -57,7 +57,8 @@ func (d Detections) Track(o Options) Tracks {
 	every := d.every()
 	a := associator{reach: max(2*every+every/2, maxGap)}
 	persons := map[int]Track{}
-	for group := range sameTime(o.of(d.Faces)) {
+	covered, _ := o.of(d.Faces)
+	for group := range sameTime(covered) {
 		var strangers []Detection
 		for _, f := range group {
 			t := persons[f.Person]

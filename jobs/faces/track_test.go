@@ -126,14 +126,13 @@ func TestTrackJumps(t *testing.T) {
 	}
 }
 
-// TestTrackIsNeverTooSmall.
 // TestTracksThatMeet: one face is lost while another is found, and a look in
 // between saw neither: both are covered all the time.
 func TestTracksThatMeet(t *testing.T) {
 	t.Parallel()
 	d := Detections{Every: 500 * time.Millisecond, Duration: time.Minute, Faces: []Detection{
-		seen(5000, 0.1, 0.1, 0.1), seen(5500, 0.1, 0.1, 0.1),
-		seen(6500, 0.8, 0.8, 0.1), seen(7000, 0.8, 0.8, 0.1),
+		seen(5000, 10, 10, 10), seen(5500, 10, 10, 10),
+		seen(6500, 80, 80, 10), seen(7000, 80, 80, 10),
 	}}
 	tracks := d.Track(Options{})
 	for ms := 5500; ms <= 6500; ms += 10 {
@@ -142,7 +141,7 @@ func TestTracksThatMeet(t *testing.T) {
 		}
 	}
 	// Found too late, or of another size, it is somebody else.
-	for _, other := range []Detection{seen(8000, 0.8, 0.8, 0.1), seen(6500, 0.6, 0.6, 0.3)} {
+	for _, other := range []Detection{seen(8000, 80, 80, 10), seen(6500, 60, 60, 30)} {
 		d.Faces = []Detection{d.Faces[0], d.Faces[1], other}
 		if n := len(at(d.Track(Options{}), 6480)); n > 1 {
 			t.Errorf("%d covers before %+v", n, other)
