@@ -179,10 +179,10 @@ func (e *Engine) crash(state *os.ProcessState, stderr string) *CrashError {
 }
 
 // spent reports whether a child has used up its CPU time. The kernel's two ways of
-// counting that differ by a tick or two.
+// counting that differ.
 func (e *Engine) spent(state *os.ProcessState) bool {
 	limit := time.Duration(e.Sandbox.CPUSeconds) * time.Second
-	return limit > 0 && state.UserTime()+state.SystemTime() >= limit-limit/20
+	return limit > 0 && state.UserTime()+state.SystemTime() >= limit-limit/4
 }
 
 // A tail keeps the last bytes written to it.

@@ -58,6 +58,9 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, c *Claim, n int, r
 		return err
 	}
 
+	if err := admit(h.cfg.Scratch, source.bytes); err != nil {
+		return err
+	}
 	folder, err := newFolder(h.cfg.Scratch, c.Job.ID)
 	if err != nil {
 		return err

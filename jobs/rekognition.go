@@ -195,6 +195,9 @@ func (h *Handler) searchable(ctx context.Context, log *zap.Logger, c *Claim, n i
 
 // copyToMP4 puts an object into another container, nothing encoded again.
 func (h *Handler) copyToMP4(ctx context.Context, log *zap.Logger, o object, to event.Location, job string) (err error) {
+	if err := admit(h.cfg.Scratch, o.bytes); err != nil {
+		return err
+	}
 	folder, err := newFolder(h.cfg.Scratch, job)
 	if err != nil {
 		return err

@@ -83,3 +83,24 @@ func sweep(scratch string) (int, error) {
 	}
 	return n, nil
 }
+
+// outputShare is how much room an output may need besides its source, which it is
+// rarely larger than; while an MP4 is closed it may be there twice.
+const outputShare = 2
+
+// reserve is what is left free, for logs and for others.
+const reserve = 64 << 20
+
+// admit refuses a job for whose files there is no room now. It may be there when
+// another job is done, or on another machine.
+func admit(scratch string, source int64) error {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(scratch, &fs); err != nil {
+		return fmt.Errorf("look for room in %s: %w", scratch, err)
+	}
+	free, needed := int64(fs.Bavail)*fs.Bsize, source*(1+outputShare)+reserve
+	if free < needed {
+		return fmt.Errorf("no room in %s: %d bytes are free, a source of %d bytes needs %d", scratch, free, source, needed)
+	}
+	return nil
+}

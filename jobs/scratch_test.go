@@ -3,6 +3,7 @@ package jobs
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -45,5 +46,16 @@ func TestNewFolderNowhere(t *testing.T) {
 	t.Parallel()
 	if _, err := newFolder(filepath.Join(t.TempDir(), "missing"), "x"); err == nil {
 		t.Error("a folder was made nowhere")
+	}
+}
+
+func TestAdmit(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	if err := admit(folder, 1<<20); err != nil {
+		t.Error(err)
+	}
+	if err := admit(folder, 1<<55); err == nil || !strings.Contains(err.Error(), "no room in "+folder) {
+		t.Errorf("error is %v", err)
 	}
 }

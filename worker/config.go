@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -34,6 +35,13 @@ const (
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html
 const maxHold = 12 * time.Hour
 
+// A Protection is told before each receive that a message may come of it, and after
+// one of which none came, with no other in hand, that nothing is lost by a stop. It
+// is asked often, and should answer within a few seconds: the queue waits.
+type Protection interface {
+	Protect(ctx context.Context, on bool) error
+}
+
 // Config says how a Worker works its queue. The zero value of a field means its
 // default.
 type Config struct {
@@ -52,6 +60,12 @@ type Config struct {
 	//
 	// Defaults to 1.
 	Concurrency int
+
+	// Protection keeps whoever runs this worker from stopping it while it may have
+	// a message.
+	//
+	// Defaults to none.
+	Protection Protection
 
 	// Visibility is how long a message stays invisible to others when nothing
 	// more is heard of this worker, 30 s to 12 h in whole seconds. It is also

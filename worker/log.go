@@ -16,6 +16,7 @@ const (
 	eventDeleteFailed     = "delete_failed"      // error: worked, and will be delivered again
 	eventVisibilityFailed = "visibility_failed"  // warn: could not be given back; its visibility timeout does it
 	eventDeadLetterFailed = "dead_letter_failed" // error: rejected, but the dead-letter queue did not take it
+	eventProtectionFailed = "protection_failed"  // warn: the work goes on without
 	eventDraining         = "worker_draining"    // info: Run's context has ended
 )
 

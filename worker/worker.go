@@ -134,8 +134,12 @@ func (w *Worker) receiveAndWork(ctx, workCtx context.Context) {
 	defer handlers.Wait()
 	var outage outage
 	for n := take(ctx, slots); n > 0; n = take(ctx, slots) {
+		w.protect(ctx, true)
 		received, err := w.receive(ctx, n)
 		free(n - len(received))
+		if len(received) == 0 && len(slots) == 0 {
+			w.protect(ctx, false)
+		}
 		settle := w.work
 		if ctx.Err() != nil {
 			settle = w.release // it came in while we were told to stop
@@ -151,6 +155,17 @@ func (w *Worker) receiveAndWork(ctx, workCtx context.Context) {
 		if pause := outage.observe(w.log, err); pause > 0 {
 			sleep(ctx, pause)
 		}
+	}
+}
+
+// protect asks for protection, or gives it up. Without it the work goes on: a stop
+// costs a job its time, and no more.
+func (w *Worker) protect(ctx context.Context, on bool) {
+	if w.cfg.Protection == nil {
+		return
+	}
+	if err := w.cfg.Protection.Protect(ctx, on); err != nil && ctx.Err() == nil {
+		w.log.Warn(eventProtectionFailed, zap.Bool("on", on), zap.Error(err))
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/mosaicd/mosaicd/internal/ecs"
 	"github.com/mosaicd/mosaicd/jobs"
 	"github.com/mosaicd/mosaicd/worker"
 )
@@ -30,6 +31,9 @@ type daemonConfig struct {
 	httpAddr string // empty: no health endpoints
 	sandbox  sandboxLevel
 	metrics  *metrics // served beside health
+	spot     bool     // look for the notice of a Spot instance
+
+	protection *ecs.Protection // from scale-in; nil: not on ECS
 }
 
 // A daemon is the parts joined: a worker, the handler of its messages, and the
@@ -47,6 +51,9 @@ func newDaemon(cfg aws.Config, engine jobs.Engine, log *zap.Logger, c daemonConf
 	}, engine, log, c.jobs)
 	if err != nil {
 		return nil, err
+	}
+	if c.protection != nil {
+		c.worker.Protection = c.protection
 	}
 	w, err := worker.New(sqs.NewFromConfig(cfg), handler, log, c.worker)
 	if err != nil {
@@ -95,10 +102,28 @@ func (d *daemon) http() http.Handler {
 	return mux
 }
 
-// work runs the worker and, as long as it takes messages, the reconciler.
+// work runs the worker and, as long as it takes messages, the reconciler. It drains
+// when EC2 says that the instance goes.
 func (d *daemon) work(ctx context.Context) error {
+	ctx, drain := context.WithCancel(ctx)
+	defer drain()
 	g, worked := errgroup.WithContext(ctx)
 	g.Go(func() error { d.handler.Reconcile(worked); return nil })
-	g.Go(func() error { return d.worker.Run(ctx) })
+	g.Go(func() error { defer drain(); return d.worker.Run(ctx) })
+	if d.cfg.spot {
+		g.Go(func() error {
+			if ecs.NewSpot(ecs.MetadataURL).Wait(ctx) {
+				d.log.Warn("spot_notice", zap.String("reason", "EC2 stops this instance within two minutes"))
+				drain()
+			}
+			return nil
+		})
+	}
+	if p := d.cfg.protection; p != nil {
+		g.Go(func() error {
+			p.Renew(ctx, func(err error) { d.log.Warn("protection_failed", zap.Bool("on", true), zap.Error(err)) })
+			return nil
+		})
+	}
 	return g.Wait()
 }

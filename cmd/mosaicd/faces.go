@@ -13,7 +13,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/rekognition"
 
 	"github.com/mosaicd/mosaicd/ffmpeg"
@@ -137,9 +136,9 @@ func (c *facesRemoveCommand) Run(ctx context.Context, std streams) error {
 }
 
 func rekognitionClient(ctx context.Context) (*rekognition.Client, error) {
-	cfg, err := config.LoadDefaultConfig(ctx)
+	cfg, err := awsConfig(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("AWS configuration: %w", err)
+		return nil, err
 	}
 	return rekognition.NewFromConfig(cfg), nil
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/mosaicd/mosaicd/jobs/event"
@@ -61,16 +60,4 @@ func readObject(ctx context.Context, cfg aws.Config, uri string) ([]byte, error)
 		return nil, fmt.Errorf("read %s: %w", uri, err)
 	}
 	return body, nil
-}
-
-// awsConfig is where the AWS CLI would find it, with a region.
-func awsConfig(ctx context.Context) (aws.Config, error) {
-	cfg, err := config.LoadDefaultConfig(ctx)
-	if err != nil {
-		return cfg, fmt.Errorf("AWS configuration: %w", err)
-	}
-	if cfg.Region == "" {
-		return cfg, usagef("the AWS region is not known: set AWS_REGION")
-	}
-	return cfg, nil
 }

@@ -3,18 +3,17 @@ package main
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"os"
 	"regexp"
 	"runtime"
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/config"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
 	"github.com/mosaicd/mosaicd/ffmpeg"
+	"github.com/mosaicd/mosaicd/internal/ecs"
 	"github.com/mosaicd/mosaicd/jobs"
 	"github.com/mosaicd/mosaicd/worker"
 )
@@ -54,6 +53,8 @@ type runCommand struct {
 	MaxSourceBytes int64         `name:"max-source-bytes" help:"Largest source that is taken." default:"50000000000" env:"MOSAICD_MAX_SOURCE_BYTES" group:"How"`
 	MaxAttempts    int           `name:"max-attempts" help:"How often a job is tried whose engine crashes, or that MediaConvert gave up for a reason that may pass." default:"3" env:"MOSAICD_MAX_ATTEMPTS" group:"How"`
 	Visibility     time.Duration `help:"How long a message stays hidden without a heartbeat, 30s to 12h: how soon another worker takes over from one that died." default:"2m" env:"MOSAICD_VISIBILITY" group:"How"`
+	ECSAgent       string        `name:"ecs-agent" hidden:"" env:"ECS_AGENT_URI"`
+	SpotNotice     bool          `name:"spot-notice" help:"Drain when EC2 says that it will stop this Spot instance. On ECS leave it to the agent." env:"MOSAICD_SPOT_NOTICE" group:"How"`
 	Drain          time.Duration `help:"How long running jobs may go on after SIGTERM. What is not done then goes back to the queue at once." default:"90s" env:"MOSAICD_DRAIN" group:"How"`
 	HTTPAddr       string        `name:"http-addr" help:"Address of /healthz, /readyz and /metrics; empty for none." default:"127.0.0.1:8080" env:"MOSAICD_HTTP_ADDR" group:"How"`
 	EMF            bool          `name:"emf" help:"Write metrics into the log as well, in CloudWatch's embedded metric format." env:"MOSAICD_EMF" group:"How"`
@@ -86,12 +87,9 @@ func (c *runCommand) Run(ctx context.Context, std streams) error {
 	if err := os.MkdirAll(scratch, 0o700); err != nil {
 		return usagef("--scratch: %w", err)
 	}
-	aws, err := config.LoadDefaultConfig(ctx)
+	aws, err := awsConfig(ctx)
 	if err != nil {
-		return fmt.Errorf("AWS configuration: %w", err)
-	}
-	if aws.Region == "" {
-		return usagef("the AWS region is not known: set AWS_REGION")
+		return err
 	}
 	table, err := loadRoutes(ctx, aws, c.Routes)
 	if err != nil {
@@ -127,7 +125,7 @@ func (c *runCommand) Run(ctx context.Context, std streams) error {
 				Acceleration: c.MediaConvertAcceleration, StatusInterval: c.MediaConvertStatusInterval, Application: c.MediaConvertApplication,
 			},
 		},
-		httpAddr: c.HTTPAddr, sandbox: level, metrics: counts,
+		httpAddr: c.HTTPAddr, sandbox: level, metrics: counts, spot: c.SpotNotice, protection: c.protection(),
 	})
 	if err != nil {
 		return usagef("--%s", flagOf(err))
@@ -158,6 +156,15 @@ func (c *runCommand) engine() (*ffmpeg.Engine, error) {
 		engine.Sandbox.MemoryBytes = 2*uint64(c.EngineMemory) + 8<<30
 	}
 	return engine, nil
+}
+
+// protection is that of the ECS agent, where one says in the environment that it
+// is there.
+func (c *runCommand) protection() *ecs.Protection {
+	if c.ECSAgent == "" {
+		return nil
+	}
+	return ecs.NewProtection(c.ECSAgent)
 }
 
 // judgeSandbox says what the engine is shut in with here, and refuses to go on
