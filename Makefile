@@ -17,8 +17,10 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 FUZZTIME := 60s
+CHAOS := -kills 1000 -points 3 -stops 200 -freezes 100 -uploads 400
+MUTATED := 10000
 
-.PHONY: help build libav env demo test race lint fuzz bench bench-once clean
+.PHONY: help build failpoint libav env demo test race lint fuzz fuzz-media chaos bench bench-once clean
 
 help: ## Print this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -53,6 +55,15 @@ fuzz: ## Fuzz the decoder of messages for a minute (FUZZTIME=60s), and what read
 	go test ./jobs/event -run '^$$' -fuzz '^FuzzDecodeSidecar$$' -fuzztime 10s -fuzzminimizetime 10x
 	go test ./jobs/routes -run '^$$' -fuzz '^FuzzParse$$' -fuzztime 10s -fuzzminimizetime 10x
 	go test ./jobs/transcode -run '^$$' -fuzz '^FuzzParse$$' -fuzztime 10s -fuzzminimizetime 10x
+
+failpoint: build ## Build bin/mosaicd-failpoint, which dies where it is told to.
+	@$(ENV) go build -trimpath -tags failpoint -o bin/mosaicd-failpoint ./cmd/mosaicd
+
+chaos: failpoint ## Kill, stop and freeze workers, and check what they did: some ten minutes; CHAOS=... has the flags.
+	$(ENV) go run ./bench/chaos $(CHAOS)
+
+fuzz-media: build ## Give hostile and broken files to the engine: MUTATED=10000 of them.
+	$(ENV) go run ./bench/hostile -mutated $(MUTATED)
 
 bench: build ## Compare mosaicd with a plain ffmpeg and with the usual Lambda, and run the Go benchmarks.
 	$(ENV) go run ./bench/dispatch

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/mosaicd/mosaicd/ffmpeg"
+	"github.com/mosaicd/mosaicd/internal/failpoint"
 	"github.com/mosaicd/mosaicd/jobs/event"
 	"github.com/mosaicd/mosaicd/jobs/routes"
 	"github.com/mosaicd/mosaicd/jobs/transcode"
@@ -266,6 +267,7 @@ func (h *Handler) create(ctx context.Context, log *zap.Logger, l *lease, in *med
 		}
 	}
 	out, err := h.cloud.CreateJob(ctx, in)
+	failpoint.Hit("created")
 	var (
 		bad     *types.BadRequestException
 		none    *types.NotFoundException

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/mosaicd/mosaicd/ffmpeg"
+	"github.com/mosaicd/mosaicd/internal/failpoint"
 	"github.com/mosaicd/mosaicd/jobs/event"
 	"github.com/mosaicd/mosaicd/jobs/faces"
 )
@@ -75,6 +76,7 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, c *Claim, n int, r
 	if err := h.store.download(ctx, source, cover.Source); err != nil {
 		return err
 	}
+	failpoint.Hit("downloaded")
 	stats.DownloadSeconds = seconds(time.Since(started))
 
 	var done Covered
@@ -94,6 +96,7 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, c *Claim, n int, r
 		stats.Residual = newResidual(done.Residual, done.Verifying)
 		log.Info(eventJobVerified, zap.Int("residual_faces", stats.Residual.Faces), zap.Float64s("at_seconds", stats.Residual.AtSeconds))
 	}
+	failpoint.Hit("encoded")
 	var sheet *Output
 	if step.Settings.Sheet && step.Kind == KindMosaic {
 		if sheet, err = h.sheet(ctx, log, cover, done, folder.path, step.Destination, c.Job.ID); err != nil {
@@ -105,6 +108,7 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, c *Claim, n int, r
 	if err != nil {
 		return err
 	}
+	failpoint.Hit("uploaded")
 	stats.UploadSeconds = seconds(time.Since(started))
 	r.Stats = stats
 	if step.Review && stats.Residual.Faces > 0 {

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/mosaicd/mosaicd/ffmpeg"
+	"github.com/mosaicd/mosaicd/internal/failpoint"
 	"github.com/mosaicd/mosaicd/jobs/event"
 )
 
@@ -19,6 +20,7 @@ func (h *Handler) start(ctx context.Context, log *zap.Logger, job Job, message s
 	if err != nil {
 		return h.interrupted(log.With(zap.String(keyKind, job.kind())), err)
 	}
+	failpoint.Hit("claimed")
 	if l == nil {
 		log.Info(eventJobRepeated, zap.String(keyKind, job.kind()), zap.String("state", string(claim.State)))
 		return nil
@@ -62,14 +64,17 @@ func (h *Handler) advance(ctx, kept context.Context, log *zap.Logger, l *lease, 
 		if r, err = h.step(work, log, l, n); err != nil || r == nil {
 			return r == nil, err
 		}
+		failpoint.Hit("stepped")
 		if err := l.change(ctx, func(c *Claim) { c.Steps[n].Result = r }); err != nil {
 			return false, err
 		}
+		failpoint.Hit("noted")
 	}
 	if r.Status != StatusIgnored || l.claim.Job.PublishIgnored {
-		if err := h.publisher.publish(ctx, *r); err != nil {
+		if err := h.publish(ctx, l, *r); err != nil {
 			return false, err
 		}
+		failpoint.Hit("published")
 		log.Info(eventResultPublished, zap.String("status", string(r.Status)))
 	}
 	if n == len(l.claim.Steps)-1 && !disposes(l.claim.Job.After) || r.Status != StatusSucceeded {
@@ -79,6 +84,20 @@ func (h *Handler) advance(ctx, kept context.Context, log *zap.Logger, l *lease, 
 		})
 	}
 	return false, l.change(ctx, func(c *Claim) { c.Steps[n].Published = true })
+}
+
+// publish publishes a result as long as the job is ours: a worker that was stopped
+// for longer than its lease finds out before, and one that is stopped on the way does
+// not try again.
+func (h *Handler) publish(ctx context.Context, l *lease, r Result) error {
+	if time.Until(l.ends()) < l.length/2 {
+		if err := l.renew(ctx); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithDeadline(ctx, l.ends())
+	defer cancel()
+	return h.publisher.publish(ctx, r)
 }
 
 // finish ends a job whose results are published.

@@ -15,6 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"go.uber.org/zap"
+
+	"github.com/mosaicd/mosaicd/internal/failpoint"
 )
 
 // A Rejection is an error that no further try would mend. Reject returns the
@@ -62,6 +64,7 @@ func (w *Worker) settle(ctx context.Context, d delivery, err, cause error) {
 	switch {
 	case err == nil:
 		if w.delete(ctx, d) {
+			failpoint.Hit("deleted")
 			d.log.Info(eventDone, d.duration())
 		}
 	case errors.Is(cause, ErrStopping):

@@ -18,6 +18,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"go.uber.org/zap"
+
+	"github.com/mosaicd/mosaicd/internal/failpoint"
 )
 
 // Causes of the end of a handler's context (context.Cause).
@@ -225,7 +227,9 @@ func (w *Worker) work(ctx context.Context, d delivery) {
 		}
 		held <- ok
 	}()
+	failpoint.Hit("received")
 	err := w.handle(ctx, d.message)
+	failpoint.Hit("handled")
 	cause := context.Cause(ctx)
 	close(handled)
 	// A beat that is answered after the verdict could undo it, so the verdict
