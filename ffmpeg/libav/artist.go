@@ -32,6 +32,9 @@ func (a *artist) touch(f *astiav.Frame, base astiav.Rational) error {
 	if err != nil {
 		return err
 	}
+	if err := tame(f, a.layout); err != nil {
+		return fmt.Errorf("frame at %s: %w", at, err)
+	}
 	if frameDuration(f) <= 0 {
 		setFrameDuration(f, a.usual)
 	}

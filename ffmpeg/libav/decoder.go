@@ -66,7 +66,7 @@ func (d *decoder) send(pkt *astiav.Packet) (bool, error) {
 	case errors.Is(err, astiav.ErrInvaliddata):
 		d.refused++
 	case err != nil:
-		return false, fmt.Errorf("decode video stream %d at %s: %w", d.stream, toDuration(pkt.Pts(), d.timeBase), err)
+		return false, ofFile(fmt.Errorf("decode video stream %d at %s: %w", d.stream, toDuration(pkt.Pts(), d.timeBase), err))
 	}
 	d.packets++
 	return true, nil
@@ -83,7 +83,7 @@ func (d *decoder) receive(frame *astiav.Frame) error {
 		case err == nil || errors.Is(err, astiav.ErrEagain) || errors.Is(err, astiav.ErrEof):
 			return err
 		default:
-			return fmt.Errorf("decode video stream %d: %w", d.stream, err)
+			return ofFile(fmt.Errorf("decode video stream %d: %w", d.stream, err))
 		}
 	}
 }

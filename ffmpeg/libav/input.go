@@ -88,13 +88,32 @@ func openInput(path string) (_ *input, err error) {
 }
 
 // OutOfMemory reports whether that is why libav could not go on.
-func OutOfMemory(err error) bool {
-	var said astiav.Error
-	return errors.As(err, &said) && said == -astiav.Error(syscall.ENOMEM)
+func OutOfMemory(err error) bool { return said(err, syscall.ENOMEM) }
+
+// said reports whether libav gave one of these for an error.
+func said(err error, errnos ...syscall.Errno) bool {
+	var e astiav.Error
+	return errors.As(err, &e) && slices.Contains(errnos, syscall.Errno(-e))
+}
+
+// ofFile says that an error of libav's is the file's fault, where that is what it
+// means: of a file that was damaged or made up it says all sorts of things.
+func ofFile(err error) error {
+	switch {
+	case said(err, syscall.ENOSYS) || errors.Is(err, astiav.ErrPatchwelcome):
+		return ffmpeg.Errorf(ffmpeg.CodeUnsupported, "%w", err)
+	case said(err, syscall.EINVAL, syscall.ERANGE) || errors.Is(err, astiav.ErrInvaliddata):
+		return ffmpeg.Errorf(ffmpeg.CodeInvalid, "%w", err)
+	}
+	return err
 }
 
 // judge refuses what nobody uploads to see it covered.
 func (in *input) judge() error {
+	// More than that are not even counted.
+	if n := in.fc.NbStreams(); n >= maxStreams {
+		return ffmpeg.Errorf(ffmpeg.CodeUnsupported, "%d streams or more: fewer are supported", n)
+	}
 	p := in.video.CodecParameters()
 	if p.Width() > 0 && p.Height() > maxPixels/p.Width() {
 		return ffmpeg.Errorf(ffmpeg.CodeUnsupported, "the picture has %d×%d pixels: at most %d are supported", p.Width(), p.Height(), maxPixels)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"syscall"
 
 	"github.com/asticode/go-astiav"
 
@@ -192,7 +193,7 @@ func (o *output) writeHeader() error {
 		options["movflags"] = "+faststart"
 	}
 	err := withOptions(options, o.fc.WriteHeader)
-	if errors.Is(err, astiav.Error(-22)) { // EINVAL: a stream that this container has no place for
+	if said(err, syscall.EINVAL) { // a stream that this container has no place for
 		return ffmpeg.Errorf(ffmpeg.CodeUnsupported, "write %s header: %w (is there a stream that %s can't hold?)", o.format, err, o.format)
 	} else if err != nil {
 		return fmt.Errorf("write header: %w", err)
@@ -214,7 +215,7 @@ func (o *output) write(pkt *astiav.Packet) error {
 	pkt.RescaleTs(r.timeBase, r.stream.TimeBase())
 	pkt.SetPos(-1)
 	if err := o.fc.WriteInterleavedFrame(pkt); err != nil {
-		return fmt.Errorf("write stream %d at %s: %w", source, toDuration(pts, r.timeBase), err)
+		return ofFile(fmt.Errorf("write stream %d at %s: %w", source, toDuration(pts, r.timeBase), err))
 	}
 	return nil
 }

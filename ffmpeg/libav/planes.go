@@ -115,6 +115,59 @@ func drawCovers(p *cover.Painter, f *astiav.Frame, l layout, rects []image.Recta
 	return nil
 }
 
+// tame cuts samples to the depth that they are said to have. What a decoder makes of
+// damaged 10-bit video has more, and x264 ends the process over it.
+func tame(f *astiav.Frame, l layout) error {
+	if l.depth <= 8 || l.depth >= 16 {
+		return nil
+	}
+	pic, err := picture[uint16](f, l)
+	if err != nil {
+		return err
+	}
+	if !wild(pic, l.depth) {
+		return nil
+	}
+	if err := f.MakeWritable(); err != nil {
+		return err
+	}
+	if pic, err = picture[uint16](f, l); err != nil {
+		return err
+	}
+	for _, p := range pic.Planes {
+		for y := range p.Height {
+			row := p.Pix[y*p.Stride:][:p.Width]
+			for x, v := range row {
+				row[x] = min(v, 1<<l.depth-1)
+			}
+		}
+	}
+	return nil
+}
+
+// wild reports whether a sample has more bits than it should.
+func wild(pic cover.Picture[uint16], depth int) bool {
+	for _, p := range pic.Planes {
+		for y := range p.Height {
+			row := p.Pix[y*p.Stride:][:p.Width]
+			// Four at once: each frame comes by here.
+			words := unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(row))), len(row)/4)
+			var all uint64
+			for _, w := range words {
+				all |= w
+			}
+			for _, v := range row[len(words)*4:] {
+				all |= uint64(v)
+			}
+			all |= all>>16 | all>>32 | all>>48
+			if uint16(all)>>depth != 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // planesOf is the memory of an 8-bit frame.
 func planesOf(f *astiav.Frame) ([]cover.Plane[uint8], error) {
 	l, err := layoutOf(f.PixelFormat(), false)

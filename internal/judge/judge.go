@@ -11,7 +11,8 @@ import (
 	"testing"
 )
 
-var program = sync.OnceValues(func() (string, error) {
+// Path is where the ffmpeg command line of the same build is.
+var Path = sync.OnceValues(func() (string, error) {
 	out, err := exec.Command("pkg-config", "--variable=prefix", "libavformat").Output()
 	return filepath.Join(strings.TrimSpace(string(out)), "bin", "ffmpeg"), err
 })
@@ -20,7 +21,7 @@ var program = sync.OnceValues(func() (string, error) {
 // the test.
 func FFmpeg(t testing.TB, args ...string) (stdout, stderr string) {
 	t.Helper()
-	path, err := program()
+	path, err := Path()
 	if err != nil {
 		t.Fatalf("find libav (see make env): %v", err)
 	}
