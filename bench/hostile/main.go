@@ -14,6 +14,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -77,6 +78,14 @@ func run(binary string, mutated int, seed uint64, workers int, verbose bool) err
 		}
 	}
 	fmt.Printf("corpus of %d files: %s\n", len(files), corpusOutcomes)
+
+	if seen, err := trace(engine, path, folder, files); errors.Is(err, exec.ErrNotFound) {
+		fmt.Println("not traced:", err)
+	} else if err != nil {
+		wrong = append(wrong, err)
+	} else {
+		fmt.Printf("traced: %d opens and network calls from inside the sandbox over the corpus, %d refused, the others of the file itself and its output\n", seen.calls, seen.refused)
+	}
 
 	var seeds [][]byte
 	for _, f := range files {
