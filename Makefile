@@ -17,7 +17,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 FUZZTIME := 60s
-CHAOS := -kills 1000 -points 3 -stops 200 -freezes 100 -uploads 400
+CHAOS := -kills 1000 -points 3 -stops 200 -freezes 100 -uploads 400 -outage 60s -soak 1000
 MUTATED := 10000
 
 .PHONY: help build failpoint libav env demo test race lint fuzz fuzz-media chaos bench bench-once clean
@@ -59,7 +59,7 @@ fuzz: ## Fuzz the decoder of messages for a minute (FUZZTIME=60s), and what read
 failpoint: build ## Build bin/mosaicd-failpoint, which dies where it is told to.
 	@$(ENV) go build -trimpath -tags failpoint -o bin/mosaicd-failpoint ./cmd/mosaicd
 
-chaos: failpoint ## Kill, stop and freeze workers, and check what they did: some ten minutes; CHAOS=... has the flags.
+chaos: failpoint ## Kill, stop and freeze workers, and check what they did: an hour or so; CHAOS=... has the flags.
 	$(ENV) go run ./bench/chaos $(CHAOS)
 
 fuzz-media: build ## Give hostile and broken files to the engine: MUTATED=10000 of them.

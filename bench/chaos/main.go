@@ -25,7 +25,8 @@ import (
 type options struct {
 	binary, failing       string
 	kills, stops, freezes int
-	points, uploads       int
+	points, uploads, soak int
+	outage                time.Duration
 	seed                  uint64
 	random                *rand.Rand
 }
@@ -43,6 +44,8 @@ func main() {
 	flag.IntVar(&o.stops, "stops", 10, "how often a worker is stopped (SIGTERM) at a random moment")
 	flag.IntVar(&o.freezes, "freezes", 4, "how many workers are frozen (SIGSTOP) for longer than their lease")
 	flag.IntVar(&o.uploads, "uploads", 40, "how many videos are uploaded for the kills")
+	flag.IntVar(&o.soak, "soak", 50, "how many jobs one worker is given to see whether it grows")
+	flag.DurationVar(&o.outage, "outage", 5*time.Second, "how long AWS is out of reach, in each of several ways; 0: not at all")
 	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "of the random moments")
 	flag.Parse()
 	libav.Quiet()
@@ -52,7 +55,7 @@ func main() {
 		name string
 		do   func(context.Context, options) (string, error)
 		n    int
-	}{{"kills", kills, o.kills}, {"fail points", failPoints, o.points}, {"stops", stops, o.stops}, {"freezes", freezes, o.freezes}} {
+	}{{"kills", kills, o.kills}, {"fail points", failPoints, o.points}, {"stops", stops, o.stops}, {"freezes", freezes, o.freezes}, {"outages", outages, int(o.outage)}, {"soak", soak, o.soak}} {
 		if run.n == 0 {
 			continue
 		}

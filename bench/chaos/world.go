@@ -128,6 +128,7 @@ type node struct {
 	cmd      *exec.Cmd
 	done     chan error
 	failAt   string // name of a fail point
+	health   string // address of its health endpoints; empty: none
 }
 
 func (w *world) node(id int) (*node, error) {
@@ -150,7 +151,7 @@ func (n *node) start() error {
 	n.cmd.Env = []string{
 		"HOME=" + n.w.folder, "AWS_ENDPOINT_URL=" + n.endpoint, "AWS_REGION=" + awslocal.Region, "AWS_ACCESS_KEY_ID=local", "AWS_SECRET_ACCESS_KEY=local", "AWS_EC2_METADATA_DISABLED=true",
 		"MOSAICD_QUEUE_URL=" + n.endpoint + n.w.queue[len(n.w.server.URL()):], "MOSAICD_DEAD_LETTER_URL=" + n.endpoint + n.w.dead[len(n.w.server.URL()):],
-		"MOSAICD_TOPIC_ARN=" + n.w.topic, "MOSAICD_OUTPUT_BUCKET=results", "MOSAICD_SCRATCH=" + n.scratch, "MOSAICD_HTTP_ADDR=",
+		"MOSAICD_TOPIC_ARN=" + n.w.topic, "MOSAICD_OUTPUT_BUCKET=results", "MOSAICD_SCRATCH=" + n.scratch, "MOSAICD_HTTP_ADDR=" + n.health,
 		"MOSAICD_VISIBILITY=" + visibility.String(), "MOSAICD_DRAIN=1s", "MOSAICD_PRESET=ultrafast", "MOSAICD_VERIFY=false", "MOSAICD_RECONCILE_AFTER=20s",
 		"MOSAICD_SANDBOX=auto", "MOSAICD_ROUTES=" + n.w.routes, "MOSAICD_MEDIACONVERT_ROLE=" + role, "MOSAICD_FAILPOINT=" + n.failAt,
 	}
