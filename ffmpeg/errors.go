@@ -19,7 +19,9 @@ const (
 	CodeInvalid Code = "invalid_media"
 	// CodeMemory: there was not enough memory for the file.
 	CodeMemory Code = "engine_out_of_memory"
-	// CodeEngine: the engine itself failed: the disk is full, a setting is wrong.
+	// CodeDiskFull: there is no room for the output here and now.
+	CodeDiskFull Code = "disk_full"
+	// CodeEngine: the engine itself failed: a setting is wrong.
 	CodeEngine Code = "engine_failed"
 )
 
@@ -37,7 +39,9 @@ func Errorf(code Code, format string, args ...any) *Error {
 func (e *Error) Error() string { return e.Message }
 
 // InFile reports whether the file is at fault, so that trying again is no use.
-func (e *Error) InFile() bool { return e.Code != CodeEngine && e.Code != CodeMemory }
+func (e *Error) InFile() bool {
+	return e.Code != CodeEngine && e.Code != CodeMemory && e.Code != CodeDiskFull
+}
 
 // A Reason is the stable name of how a child ended that could not say it.
 type Reason string

@@ -220,7 +220,7 @@ func TestHandleFailsForGood(t *testing.T) {
 func TestHandleComesAgain(t *testing.T) {
 	t.Parallel()
 	for name, err := range map[string]error{
-		"engine failed":  ffmpeg.Errorf(ffmpeg.CodeEngine, "disk full"),
+		"engine failed":  ffmpeg.Errorf(ffmpeg.CodeEngine, "no such setting"),
 		"engine crashed": &ffmpeg.CrashError{Signal: "SIGKILL", ExitCode: -1, Stderr: "last words"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -244,6 +244,29 @@ func TestHandleComesAgain(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestHandleDiskFull: however often that comes, it is not the file's fault.
+func TestHandleDiskFull(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.engine.do = func(context.Context, ffmpeg.Spec) (ffmpeg.Report, error) {
+		return ffmpeg.Report{}, ffmpeg.Errorf(ffmpeg.CodeDiskFull, "no space left on device")
+	}
+	body := created(record("a.mp4", b.put("a.mp4", "video", nil), 5))
+	for attempt := range 10 {
+		if err := b.handle(body, attempt+1); err == nil {
+			t.Fatal("the job ended")
+		}
+	}
+	b.engine.do = nil
+	if err := b.handle(body, 11); err != nil {
+		t.Fatal(err)
+	}
+	if r := b.one(); r.Status != StatusSucceeded {
+		t.Errorf("result is %+v", r)
+	}
+	b.checkClean()
 }
 
 // TestHandleStopped: a worker that stops, or lost its lease, publishes nothing,

@@ -194,6 +194,9 @@ func (h *Handler) step(ctx context.Context, log *zap.Logger, l *lease, n int) (*
 // failures in the claim: being given back by a worker that stops is none.
 func (h *Handler) judge(ctx context.Context, l *lease, n int, err error) (*Failure, error) {
 	failures := l.claim.Steps[n].Failures
+	if said, ok := errors.AsType[*ffmpeg.Error](err); ok && said.Code == ffmpeg.CodeDiskFull {
+		return nil, err // nobody's fault, and no failure to be counted
+	}
 	if errors.As(err, new(*ffmpeg.Error)) || errors.As(err, new(*ffmpeg.CrashError)) {
 		failures++
 		if saved := l.change(ctx, func(c *Claim) { c.Steps[n].Failures = failures }); saved != nil {

@@ -49,8 +49,11 @@ func (*engineCommand) work(ctx context.Context, std streams) error {
 		return c.End(ffmpeg.Report{}, err)
 	}
 	report, err := work(ctx, spec, c.Progress)
-	if libav.OutOfMemory(err) {
+	switch {
+	case libav.OutOfMemory(err):
 		err = ffmpeg.Errorf(ffmpeg.CodeMemory, "%w", err)
+	case libav.DiskFull(err):
+		err = ffmpeg.Errorf(ffmpeg.CodeDiskFull, "%w", err)
 	}
 	return c.End(report, err)
 }

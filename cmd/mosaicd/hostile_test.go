@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	"github.com/mosaicd/mosaicd/internal/corpus"
 	"github.com/mosaicd/mosaicd/internal/judge"
 	"github.com/mosaicd/mosaicd/jobs"
@@ -66,4 +68,26 @@ func TestDaemonSurvivesTheCorpus(t *testing.T) {
 		t.Error("the plain files have no result")
 	}
 	stop(t, d)
+}
+
+// TestSecretsStayInside: neither the log, nor a result, nor a record has them.
+func TestSecretsStayInside(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	const secret = "Zk9tVvB3nQ-never-to-be-seen"
+	c.environ = append(c.environ, "AWS_SECRET_ACCESS_KEY="+secret, "AWS_SESSION_TOKEN="+secret+"-token")
+	d := c.daemon("--preset", "ultrafast", "--log-level", "debug", "--emf")
+	c.put("a.mp4", video(t, shortScene))
+	c.put("b.mp4", write(t, "b.mp4", "no video"))
+	for range 2 {
+		message := c.take(c.inbox)
+		if strings.Contains(aws.ToString(message.Body), secret) {
+			t.Errorf("a result has it: %s", aws.ToString(message.Body))
+		}
+	}
+	stop(t, d)
+	log, err := os.ReadFile(d.log)
+	if err != nil || strings.Contains(string(log), secret) || !strings.Contains(string(log), `"_aws"`) {
+		t.Errorf("the log, %v:\n%s", err, log)
+	}
 }

@@ -90,6 +90,9 @@ func openInput(path string) (_ *input, err error) {
 // OutOfMemory reports whether that is why libav could not go on.
 func OutOfMemory(err error) bool { return said(err, syscall.ENOMEM) }
 
+// DiskFull reports whether that is why something could not be written.
+func DiskFull(err error) bool { return said(err, syscall.ENOSPC) || errors.Is(err, syscall.ENOSPC) }
+
 // said reports whether libav gave one of these for an error.
 func said(err error, errnos ...syscall.Errno) bool {
 	var e astiav.Error

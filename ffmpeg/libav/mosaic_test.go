@@ -388,7 +388,7 @@ func TestMosaicFullDisk(t *testing.T) {
 	spec := specOf(testPattern(t, "a.ts"), "/dev/full")
 	spec.Format = "mpegts"
 	_, err := Mosaic(context.Background(), spec, still{box}, nil)
-	if err == nil || codeOf(err) != "" || !strings.Contains(err.Error(), "No space left") {
+	if err == nil || codeOf(err) != "" || !DiskFull(err) || !strings.Contains(err.Error(), "No space left") {
 		t.Errorf("error is %v", err)
 	}
 }
