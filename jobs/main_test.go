@@ -30,6 +30,7 @@ import (
 
 	"github.com/mosaicd/mosaicd/ffmpeg"
 	"github.com/mosaicd/mosaicd/internal/awslocal"
+	"github.com/mosaicd/mosaicd/jobs/faces"
 	"github.com/mosaicd/mosaicd/jobs/routes"
 )
 
@@ -131,6 +132,7 @@ type bench struct {
 	events   string // queue of MediaConvert's events
 	scratch  string
 	found    []byte // what Rekognition finds
+	asked    string // how it was asked for persons
 	searches *countingRekognition
 	logs     *observer.ObservedLogs
 }
@@ -139,7 +141,7 @@ func newBench(t *testing.T, change ...func(*Config)) *bench {
 	t.Helper()
 	ctx := context.Background()
 	b := &bench{t: t, engine: &fakeEngine{}, scratch: t.TempDir()}
-	server, err := awslocal.Start(ctx, awslocal.Config{Faces: func(context.Context, []byte) ([]byte, error) { return b.found, nil }})
+	server, err := awslocal.Start(ctx, awslocal.Config{Faces: func(context.Context, []byte) ([]byte, error) { return b.found, nil }, People: b})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,11 +197,23 @@ func newBench(t *testing.T, change ...func(*Config)) *bench {
 	return b
 }
 
+// Portraits finds a face in any picture.
+func (b *bench) Portraits(context.Context, []byte) ([]awslocal.Portrait, error) {
+	return []awslocal.Portrait{{Box: faces.Box{Left: 0.1, Top: 0.1, Width: 0.5, Height: 0.5}, Confidence: 99}}, nil
+}
+
+// Persons finds what the test says, and notes what it was asked.
+func (b *bench) Persons(_ context.Context, _ []byte, listed []awslocal.Listed, threshold float64) ([]byte, error) {
+	b.asked = fmt.Sprintf("%d listed, %g %%", len(listed), threshold)
+	return b.found, nil
+}
+
 // A countingRekognition counts what is asked of it.
 type countingRekognition struct {
 	Rekognition
 	pages   atomic.Int32
 	started func() // called when a search was started
+	again   bool   // each page is said to be followed by itself
 }
 
 func (c *countingRekognition) StartFaceDetection(ctx context.Context, in *rekognition.StartFaceDetectionInput, o ...func(*rekognition.Options)) (*rekognition.StartFaceDetectionOutput, error) {
@@ -212,7 +226,14 @@ func (c *countingRekognition) StartFaceDetection(ctx context.Context, in *rekogn
 
 func (c *countingRekognition) GetFaceDetection(ctx context.Context, in *rekognition.GetFaceDetectionInput, o ...func(*rekognition.Options)) (*rekognition.GetFaceDetectionOutput, error) {
 	c.pages.Add(1)
-	return c.Rekognition.GetFaceDetection(ctx, in, o...)
+	if c.again {
+		in.NextToken = nil
+	}
+	out, err := c.Rekognition.GetFaceDetection(ctx, in, o...)
+	if err == nil && c.again {
+		out.NextToken = aws.String("again")
+	}
+	return out, err
 }
 
 // A failingS3 refuses writes of claims as long as it is told to.

@@ -66,9 +66,10 @@ func TestRekognitionFailsClosed(t *testing.T) {
 		prepare func(*bench)
 		code    string
 	}{
-		"failed":    {func(b *bench) { b.server.FailSearches(true) }, CodeSearchFailed},
-		"too short": {func(b *bench) { b.engine.probe = ffmpeg.Media{Format: "mov,mp4", Codec: "h264", Duration: 60} }, CodeInvalidDetections},
-		"codec":     {func(b *bench) { b.engine.probe = ffmpeg.Media{Format: "mov,mp4", Codec: "hevc", Duration: 2} }, CodeNotSearchable},
+		"a page comes again": {func(b *bench) { b.searches.again = true }, CodeInvalidDetections},
+		"failed":             {func(b *bench) { b.server.FailSearches(true) }, CodeSearchFailed},
+		"too short":          {func(b *bench) { b.engine.probe = ffmpeg.Media{Format: "mov,mp4", Codec: "h264", Duration: 60} }, CodeInvalidDetections},
+		"codec":              {func(b *bench) { b.engine.probe = ffmpeg.Media{Format: "mov,mp4", Codec: "hevc", Duration: 2} }, CodeNotSearchable},
 		"container": {func(b *bench) {
 			b.engine.probe = ffmpeg.Media{Format: "matroska,webm", Codec: "h264", Duration: 2}
 			b.engine.do = func(_ context.Context, s ffmpeg.Spec) (ffmpeg.Report, error) {
@@ -115,6 +116,71 @@ func TestRekognitionFallback(t *testing.T) {
 	if r.Status != StatusSucceeded || r.Stats.Faces != 1 || b.server.Searches() != 0 || !strings.Contains(b.claim(r.Job).Steps[0].Fallback, "vp9") {
 		t.Errorf("result is %+v, %+v", r, r.Error)
 	}
+}
+
+// TestFaceSearch: where a collection is named, whose the faces are is asked, too.
+func TestFaceSearch(t *testing.T) {
+	t.Parallel()
+	persons := func(matches bool) []byte {
+		var all []string
+		for i := range 25 { // three pages
+			match := ""
+			if matches {
+				match = `,"FaceMatches":[{"Similarity":95,"Face":{"FaceId":"x","ExternalImageId":"anna"}}]`
+			}
+			all = append(all, fmt.Sprintf(`{"Timestamp":%d,"Person":{"Index":0,"Face":{"BoundingBox":{"Left":0.1,"Top":0.1,"Width":0.2,"Height":0.2}}}%s}`, i*80, match))
+		}
+		return fmt.Appendf(nil, `{"VideoMetadata":{"DurationMillis":2000},"Persons":[%s]}`, strings.Join(all, ","))
+	}
+	for name, ca := range map[string]struct {
+		cover   string
+		matches bool
+		faces   int // covered
+	}{
+		"listed is there":    {"strangers", true, 0},
+		"a stranger":         {"strangers", false, 1},
+		"only the listed":    {"listed", true, 1},
+		"nobody is listed":   {"listed", false, 0},
+		"everybody is asked": {"all", true, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, rekognising, func(c *Config) {
+				c.Settings.Collection, c.Settings.Cover, c.Settings.Similarity = "staff", ca.cover, 90
+			})
+			b.found = persons(ca.matches)
+			b.put("anna.png", "\x89PNG", nil)
+			if err := b.handle(`{"version":1,"kind":"faces-add","collection":"staff","externalId":"anna","images":["s3://uploads/anna.png"]}`, 1); err != nil {
+				t.Fatal(err)
+			}
+			if r := b.one(); r.Status != StatusSucceeded || len(r.Faces) != 1 || r.Faces[0].ExternalID != "anna" || r.Source != "s3://uploads/anna.png" {
+				t.Fatalf("result is %+v, %+v", r, r.Error)
+			}
+			if err := b.handle(created(record("a.mp4", b.put("a.mp4", "video", nil), 5)), 1); err != nil {
+				t.Fatal(err)
+			}
+			r := b.results(1)[0]
+			if r.Status != StatusSucceeded || r.Stats.Faces != ca.faces {
+				t.Errorf("result is %+v, %+v, %+v", r, r.Error, r.Stats)
+			}
+			if b.asked != "1 listed, 90 %" {
+				t.Errorf("Rekognition was asked for %s", b.asked)
+			}
+			if n := b.searches.pages.Load(); n != 0 {
+				t.Errorf("%d pages of a detection were fetched", n)
+			}
+		})
+	}
+	t.Run("no such collection", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, rekognising, func(c *Config) { c.Settings.Collection = "nobody" })
+		if err := b.handle(created(record("a.mp4", b.put("a.mp4", "video", nil), 5)), 1); err != nil {
+			t.Fatal(err)
+		}
+		if r := b.one(); r.Status != StatusFailed || r.Error.Code != CodeSearchFailed || !strings.Contains(r.Error.Message, "there is no collection nobody") {
+			t.Errorf("result is %+v, %+v", r, r.Error)
+		}
+	})
 }
 
 // TestRekognitionCopy: what only the container keeps from Rekognition is put into

@@ -16,14 +16,15 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// troubles are what a network does to a worker. Down is none of toxiproxy's toxics:
-// nobody answers then.
+// troubles are what a network and AWS do to a worker. Two are none of toxiproxy's
+// toxics: nobody answers, and everything is refused.
 var troubles = []struct{ name, toxic string }{
 	{"slow", `{"name":"x","type":"latency","stream":"downstream","attributes":{"latency":1000,"jitter":500}}`},
 	{"reset", `{"name":"x","type":"reset_peer","stream":"downstream","attributes":{"timeout":0}}`},
 	{"cut short", `{"name":"x","type":"limit_data","stream":"downstream","attributes":{"bytes":400}}`},
 	{"silent", `{"name":"x","type":"timeout","stream":"downstream","attributes":{"timeout":0}}`},
 	{"down", ""},
+	{"throttled", ""},
 }
 
 // outages puts AWS out of a worker's reach in each way: it stays, it doesn't run hot,
@@ -55,10 +56,15 @@ func outages(ctx context.Context, o options) (string, error) {
 				}
 			}
 			time.Sleep(time.Duration(o.random.IntN(800)) * time.Millisecond)
-			if trouble.toxic == "" {
+			switch trouble.name {
+			case "down":
 				proxy.Stop()
-			} else if _, err := proxy.Toxics.AddToxicJson(strings.NewReader(trouble.toxic)); err != nil {
-				return err
+			case "throttled":
+				w.record.throttled.Store(true)
+			default:
+				if _, err := proxy.Toxics.AddToxicJson(strings.NewReader(trouble.toxic)); err != nil {
+					return err
+				}
 			}
 			before, err := n.cpu()
 			if err != nil {
@@ -80,9 +86,12 @@ func outages(ctx context.Context, o options) (string, error) {
 			if answer.StatusCode != http.StatusOK {
 				return fmt.Errorf("%s: the worker says that it is not well: %s", trouble.name, answer.Status)
 			}
-			if trouble.toxic == "" {
+			switch trouble.name {
+			case "down":
 				err = proxy.Start()
-			} else {
+			case "throttled":
+				w.record.throttled.Store(false)
+			default:
 				err = proxy.Toxics.RemoveToxic(ctx, "x")
 			}
 			if err != nil {

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mosaicd/mosaicd/jobs"
@@ -32,6 +33,8 @@ type record struct {
 	mu      sync.Mutex
 	calls   []call
 	handles map[string]string // receipt handle → what its message is about
+
+	throttled atomic.Bool // every request is refused: too many
 }
 
 func (r *record) add(c call) {
@@ -65,6 +68,12 @@ func (r *record) observe(target string, worker int) (string, func(), error) {
 		return "", nil, err
 	}
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, in *http.Request) {
+		if r.throttled.Load() {
+			w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_, _ = io.WriteString(w, `{"__type":"ThrottlingException","message":"Rate exceeded"}`)
+			return
+		}
 		asked := time.Now()
 		var body []byte
 		if !strings.HasPrefix(in.URL.Path, "/results/mosaic/") { // videos are passed on as they come
