@@ -127,7 +127,11 @@ func (c *checkCommand) explain(std streams, what string, e event.Event, cfg jobs
 			say("  %d. %s to %s", i+1, s.Kind, s.Destination)
 		}
 	case event.Request:
-		say("%s: %s of %s, as the message says", what, e.Kind, e.Source)
+		if e.Source.Bucket == "" {
+			say("%s: %s, collection %s, as the message says", what, e.Kind, e.Options.Collection)
+		} else {
+			say("%s: %s of %s, as the message says", what, e.Kind, e.Source)
+		}
 	case event.MediaConvertChanged:
 		say("%s: MediaConvert says %s of its job %s: the job that started it goes on", what, e.Status, e.JobID)
 	case event.Ignored:
