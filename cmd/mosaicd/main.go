@@ -43,6 +43,7 @@ type commands struct {
 	Check   checkCommand   `cmd:"" help:"Say what would be done with an object or an event, and check the routes."`
 	Status  statusCommand  `cmd:"" help:"Say how far a job is."`
 	Cancel  cancelCommand  `cmd:"" help:"Ask for the end of a job."`
+	DLQ     dlqCommand     `cmd:"" name:"dlq" help:"Look at dead letters, and send them back."`
 	Demo    demoCommand    `cmd:"" help:"Show the whole way of a video, from upload to result, on this machine alone."`
 	Version versionCommand `cmd:"" help:"Print the version of mosaicd and of the libav in it."`
 	Engine  engineCommand  `cmd:"" hidden:"" help:"Do one piece of work on a file: JSON on standard input says which."`
