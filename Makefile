@@ -41,8 +41,8 @@ demo: build ## Run the whole job on a real video, on this machine alone; files l
 test: libav ## Run all tests.
 	$(ENV) go test ./...
 
-race: libav ## Run all tests with the race detector.
-	$(ENV) go test -race ./...
+race: libav ## Run all tests with the race detector, but for those that only take long with it.
+	$(ENV) go test -race -short ./...
 
 lint: libav ## Check format, vet and staticcheck.
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }

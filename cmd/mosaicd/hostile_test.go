@@ -18,6 +18,9 @@ import (
 // ends with a result that says why, and the daemon is the same one afterwards.
 func TestDaemonSurvivesTheCorpus(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("some hundred engines take minutes with the race detector, and race no more than one")
+	}
 	program, err := judge.Path()
 	if err != nil {
 		t.Fatal(err)
