@@ -91,6 +91,10 @@ const outputShare = 2
 // reserve is what is left free, for logs and for others.
 const reserve = 64 << 20
 
+// LargestSource is the size in bytes of the largest source for which there is room
+// where that much is free.
+func LargestSource(free int64) int64 { return max(0, free-reserve) / (1 + outputShare) }
+
 // admit refuses a job for whose files there is no room now. It may be there when
 // another job is done, or on another machine.
 func admit(scratch string, source int64) error {
@@ -98,9 +102,9 @@ func admit(scratch string, source int64) error {
 	if err := unix.Statfs(scratch, &fs); err != nil {
 		return fmt.Errorf("look for room in %s: %w", scratch, err)
 	}
-	free, needed := int64(fs.Bavail)*fs.Bsize, source*(1+outputShare)+reserve
-	if free < needed {
-		return fmt.Errorf("no room in %s: %d bytes are free, a source of %d bytes needs %d", scratch, free, source, needed)
+	free := int64(fs.Bavail) * fs.Bsize
+	if source > LargestSource(free) {
+		return fmt.Errorf("no room in %s: %d bytes are free, a source of %d bytes needs %d", scratch, free, source, source*(1+outputShare)+reserve)
 	}
 	return nil
 }

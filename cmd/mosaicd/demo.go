@@ -37,7 +37,8 @@ type demoCommand struct {
 	Dir      string `help:"Folder for what the demo makes." default:"mosaicd-demo" placeholder:"DIR"`
 	Serve    bool   `help:"Keep running, for you to upload and to send messages."`
 	Detector string `help:"Who looks for faces: builtin, or rekognition, which is the built-in detector behind Rekognition's calls here." enum:"builtin,rekognition" default:"builtin"`
-	Addr     string `help:"Loopback address of the AWS services; port 0 is a free one." default:"127.0.0.1:0"`
+	Addr     string `help:"Address of the AWS services; port 0 is a free one. Only a loopback address, but for --services." default:"127.0.0.1:0"`
+	Services bool   `help:"Start the services only, with the demo's queues, topics and buckets, and wait: for a mosaicd run beside them. In a container, --addr may be of any interface."`
 }
 
 // Help is what --help says beyond the flags.
@@ -92,7 +93,7 @@ func (c *demoCommand) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	server, err := awslocal.Start(ctx, awslocal.Config{
-		Addr: c.Addr, Log: log, Pace: 300 * time.Millisecond, Media: media, Faces: finder(engine, scratch), People: known,
+		Addr: c.Addr, AnyInterface: c.Services, Log: log, Pace: 300 * time.Millisecond, Media: media, Faces: finder(engine, scratch), People: known,
 	})
 	if err != nil {
 		return usagef("--addr: %w", err)
@@ -104,12 +105,16 @@ func (c *demoCommand) Run(ctx context.Context, std streams) error {
 		return err
 	}
 
+	if c.Services {
+		return errors.Join(d.serve(ctx, true), server.Close())
+	}
+
 	workCtx, stop := context.WithCancel(ctx)
 	worked := make(chan error, 1)
 	go func() { worked <- d.work(workCtx, log) }()
 	err = d.show(ctx)
 	if err == nil && c.Serve {
-		err = d.serve(ctx)
+		err = d.serve(ctx, false)
 	}
 	stop()
 	// A worker waits for its last poll of the queue, up to 20 s, as a message may
@@ -141,10 +146,15 @@ func (d *demo) say(format string, args ...any) {
 func (d *demo) prepare(ctx context.Context) error {
 	queues, topics, buckets := sqs.NewFromConfig(d.cfg), sns.NewFromConfig(d.cfg), s3.NewFromConfig(d.cfg)
 	for _, q := range []struct {
-		name string
-		url  *string
-	}{{demoDead, &d.dead}, {demoQueue, &d.queue}, {demoInbox, &d.inbox}} {
-		out, err := queues.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: &q.name})
+		name       string
+		url        *string
+		attributes map[string]string
+	}{
+		{demoDead, &d.dead, map[string]string{"MessageRetentionPeriod": "1209600"}},
+		{demoQueue, &d.queue, map[string]string{"RedrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:` + awslocal.Region + ":" + awslocal.AccountID + ":" + demoDead + `","maxReceiveCount":10}`}},
+		{demoInbox, &d.inbox, nil},
+	} {
+		out, err := queues.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: &q.name, Attributes: q.attributes})
 		if err != nil {
 			return fmt.Errorf("create queue %s: %w", q.name, err)
 		}
@@ -180,6 +190,8 @@ func (d *demo) prepare(ctx context.Context) error {
 			return fmt.Errorf("subscribe %s: %w", t.queue, err)
 		}
 	}
+	d.server.AddRole("mediaconvert", "mediaconvert.amazonaws.com")
+	d.server.AddRole("rekognition", "rekognition.amazonaws.com")
 	d.server.Notify(awslocal.Notification{Bucket: demoUploads, QueueURL: d.queue})
 	d.server.NotifyJobs(d.queue)
 	return nil
@@ -337,8 +349,8 @@ func (d *demo) download(ctx context.Context, uri, path string) error {
 	return nil
 }
 
-// serve says how to reach the demo's AWS, and waits.
-func (d *demo) serve(ctx context.Context) error {
+// serve says how to reach the demo's AWS, which may be all that runs, and waits.
+func (d *demo) serve(ctx context.Context, only bool) error {
 	d.say("\nrunning until you press Ctrl-C. In another terminal:")
 	for _, v := range append(d.server.Environ(),
 		"MOSAICD_QUEUE_URL="+d.queue, "MOSAICD_DEAD_LETTER_URL="+d.dead,
@@ -346,8 +358,12 @@ func (d *demo) serve(ctx context.Context) error {
 		"MOSAICD_REKOGNITION_TOPIC_ARN="+d.searched, "MOSAICD_REKOGNITION_ROLE="+demoSearchRole) {
 		d.say("  export %s", v)
 	}
-	d.say("then, for example:\n  aws s3 cp my.mp4 s3://%s/my.mp4\n  mosaicd send mosaic s3://%s/%s s3://%s/by-hand.mp4 --style blur\n  mosaicd send transcode s3://%s/%s --start 00:00:01:00 --end 00:00:03:00\n  aws sqs receive-message --endpoint-url %s --queue-url %s\n  aws s3 cp s3://%s/by-hand.mp4 .",
-		demoUploads, demoUploads, demoKey, demoResults, demoUploads, demoKey, d.server.URL(), d.inbox, demoResults)
+	if !only {
+		d.say("then, for example:\n  aws s3 cp my.mp4 s3://%s/my.mp4\n  mosaicd send mosaic s3://%s/%s s3://%s/by-hand.mp4 --style blur\n  mosaicd send transcode s3://%s/%s --start 00:00:01:00 --end 00:00:03:00\n  aws sqs receive-message --endpoint-url %s --queue-url %s\n  aws s3 cp s3://%s/by-hand.mp4 .",
+			demoUploads, demoUploads, demoKey, demoResults, demoUploads, demoKey, d.server.URL(), d.inbox, demoResults)
+	} else {
+		d.say("then:\n  mosaicd doctor\n  mosaicd run")
+	}
 	<-ctx.Done()
 	return nil
 }

@@ -220,7 +220,7 @@ func (l letter) print(std streams, indent string) error {
 type dlqReplayCommand struct {
 	IDs []string `arg:"" name:"ID" optional:"" help:"Of the messages, as the list has them."`
 	All bool     `help:"Replay every one that can be seen."`
-	To  string   `name:"queue-url" placeholder:"URL" help:"SQS queue to send them to. Required." env:"MOSAICD_QUEUE_URL"`
+	To  string   `name:"queue-url" aliases:"to" placeholder:"URL" help:"SQS queue to send them to. Required." env:"MOSAICD_QUEUE_URL"`
 }
 
 func (c *dlqReplayCommand) Run(ctx context.Context, std streams, dlq *dlqCommand) error {

@@ -1,7 +1,11 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"time"
 
@@ -40,4 +44,44 @@ func health(status func() worker.Status, sandbox sandboxLevel) http.Handler {
 	}))
 	mux.HandleFunc("GET /readyz", answer(func(s worker.Status) bool { return !s.Draining }))
 	return mux
+}
+
+// A healthCommand is for what asks a container whether it is well, where there is
+// no shell and no curl.
+type healthCommand struct {
+	HTTPAddr string        `name:"http-addr" help:"Address of the daemon's /healthz." default:"127.0.0.1:8080" env:"MOSAICD_HTTP_ADDR"`
+	Ready    bool          `help:"Ask /readyz instead: whether it takes messages."`
+	Timeout  time.Duration `help:"How long to wait for the answer." default:"4s"`
+}
+
+func (c *healthCommand) Run(ctx context.Context, std streams) error {
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	host, port, err := net.SplitHostPort(c.HTTPAddr)
+	if err != nil {
+		return usagef("--http-addr: %w", err)
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1" // it listens on all
+	}
+	path := "/healthz"
+	if c.Ready {
+		path = "/readyz"
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+path, nil)
+	if err != nil {
+		return usagef("--http-addr: %w", err)
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return fmt.Errorf("the daemon does not answer: %w", err)
+	}
+	defer answer.Body.Close()
+	if _, err := io.Copy(std.out, answer.Body); err != nil {
+		return err
+	}
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("the daemon says %s", answer.Status)
+	}
+	return nil
 }

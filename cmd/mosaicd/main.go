@@ -44,6 +44,8 @@ type commands struct {
 	Status  statusCommand  `cmd:"" help:"Say how far a job is."`
 	Cancel  cancelCommand  `cmd:"" help:"Ask for the end of a job."`
 	DLQ     dlqCommand     `cmd:"" name:"dlq" help:"Look at dead letters, and send them back."`
+	Doctor  doctorCommand  `cmd:"" help:"Check everything that the daemon needs, and say what to do."`
+	Health  healthCommand  `cmd:"" help:"Ask a daemon on this machine whether it is well: for health checks."`
 	Demo    demoCommand    `cmd:"" help:"Show the whole way of a video, from upload to result, on this machine alone."`
 	Version versionCommand `cmd:"" help:"Print the version of mosaicd and of the libav in it."`
 	Engine  engineCommand  `cmd:"" hidden:"" help:"Do one piece of work on a file: JSON on standard input says which."`

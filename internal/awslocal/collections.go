@@ -76,6 +76,21 @@ func (s *searcher) createCollection(body []byte) (any, error) {
 	return map[string]any{"StatusCode": 200, "CollectionArn": "aws:rekognition:" + Region + ":" + AccountID + ":collection/" + in.CollectionId, "FaceModelVersion": "7.0"}, nil
 }
 
+// describeCollection answers DescribeCollection.
+func (s *searcher) describeCollection(body []byte) (any, error) {
+	var in struct{ CollectionId string }
+	if err := json.Unmarshal(body, &in); err != nil {
+		return nil, invalidParameter("%v", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	listed, there := s.collections[in.CollectionId]
+	if !there {
+		return nil, noCollection(in.CollectionId)
+	}
+	return map[string]any{"FaceCount": len(listed), "FaceModelVersion": "7.0"}, nil
+}
+
 // image is how requests give a picture.
 type image struct {
 	Bytes    []byte

@@ -91,6 +91,8 @@ func (s *searcher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		out, err = s.page("Start"+strings.TrimPrefix(api, "Get"), body)
 	case "CreateCollection":
 		out, err = s.createCollection(body)
+	case "DescribeCollection":
+		out, err = s.describeCollection(body)
 	case "DetectFaces":
 		out, err = s.detectFaces(r.Context(), body)
 	case "IndexFaces":

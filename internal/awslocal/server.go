@@ -32,9 +32,12 @@ const (
 
 // Config says how a Server listens.
 type Config struct {
-	// Addr is a TCP address whose host is a loopback address. Defaults to
+	// Addr is a TCP address, of a loopback address unless AnyInterface is set. Defaults to
 	// 127.0.0.1:0, a free port.
 	Addr string
+	// AnyInterface lets Addr be one that is not loopback. Nobody is asked who they
+	// are: only for a network that is nobody else's, such as one of containers.
+	AnyInterface bool
 	// Log receives what goaws and gofakes3 log, at debug level. Defaults to
 	// none.
 	Log *zap.Logger
@@ -53,7 +56,8 @@ type Config struct {
 	People People
 }
 
-// A Server answers SQS, SNS, S3, MediaConvert and Rekognition requests from memory. Make one with Start.
+// A Server answers SQS, SNS, S3, MediaConvert and Rekognition requests from memory,
+// and the little of STS and IAM that says who somebody is. Make one with Start.
 type Server struct {
 	url        string
 	account    *account
@@ -61,6 +65,7 @@ type Server struct {
 	buckets    http.Handler
 	transcoder *transcoder
 	searcher   *searcher
+	identity   identity
 	client     *http.Client // used by AWSConfig, so that Close can close its connections
 	close      func() error
 }
@@ -78,7 +83,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("resolve address: %w", err)
 	}
-	if !addr.IP.IsLoopback() {
+	if !cfg.AnyInterface && !addr.IP.IsLoopback() {
 		return nil, fmt.Errorf("address %s is not a loopback address", cfg.Addr)
 	}
 	ln, err := net.ListenTCP("tcp", addr)
@@ -183,9 +188,23 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	case isMediaConvert(r):
 		s.transcoder.ServeHTTP(w, r)
 	case r.Method == http.MethodPost && r.URL.Path == "/":
-		s.account.serveSNS(w, r)
+		s.serveForm(w, r)
 	default:
 		s.buckets.ServeHTTP(w, r)
+	}
+}
+
+// serveForm tells apart the services whose requests are forms.
+func (s *Server) serveForm(w http.ResponseWriter, r *http.Request) {
+	if err := r.ParseForm(); err != nil {
+		writeSNSError(w, errInvalidTopicParameter("read form: "+err.Error()))
+		return
+	}
+	switch r.PostForm.Get("Action") {
+	case actionCallerIdentity, actionGetRole:
+		s.identity.serve(w, r.PostForm)
+	default:
+		s.account.serveSNS(w, r)
 	}
 }
 

@@ -2,10 +2,12 @@ package awslocal
 
 import (
 	"encoding/json"
+	"encoding/xml"
 	"fmt"
 	"net/http"
 	"net/url"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,14 +30,15 @@ var topicOperations = map[string]operation{
 	"Unsubscribe":               gosns.UnsubscribeV1,
 }
 
+// serveSNS answers a request whose form has been read.
 func (a *account) serveSNS(w http.ResponseWriter, r *http.Request) {
-	if err := r.ParseForm(); err != nil {
-		writeSNSError(w, errInvalidTopicParameter("read form: "+err.Error()))
-		return
-	}
 	unlock := a.lock()
 	defer unlock()
 	name := r.PostForm.Get("Action")
+	if name == "GetTopicAttributes" {
+		a.topicAttributes(w, r.PostForm.Get("TopicArn"))
+		return
+	}
 	op, ok := topicOperations[name]
 	if !ok {
 		writeSNSError(w, &apiError{status: http.StatusBadRequest, code: "InvalidAction",
@@ -61,6 +64,26 @@ func (a *account) serveSNS(w http.ResponseWriter, r *http.Request) {
 	}
 	a.wake()
 	writeXML(w, status, out)
+}
+
+// topicAttributes answers GetTopicAttributes, which goaws does not have. The caller
+// holds the lock.
+func (a *account) topicAttributes(w http.ResponseWriter, arn string) {
+	for _, t := range a.topics {
+		if t.Arn != arn {
+			continue
+		}
+		type entry struct {
+			Key   string `xml:"key"`
+			Value string `xml:"value"`
+		}
+		writeXML(w, http.StatusOK, struct {
+			XMLName xml.Name `xml:"GetTopicAttributesResponse"`
+			Entries []entry  `xml:"GetTopicAttributesResult>Attributes>entry"`
+		}{Entries: []entry{{"TopicArn", arn}, {"SubscriptionsConfirmed", strconv.Itoa(len(t.Subscriptions))}}})
+		return
+	}
+	writeSNSError(w, &apiError{status: http.StatusNotFound, code: "NotFound", message: "Topic does not exist"})
 }
 
 // checkTopicRequest refuses what goaws would silently take for something else,
