@@ -31,7 +31,7 @@ type daemonConfig struct {
 	httpAddr string // empty: no health endpoints
 	sandbox  sandboxLevel
 	metrics  *metrics // served beside health
-	spot     bool     // look for the notice of a Spot instance
+	instance bool     // of EC2, which says when it goes
 
 	protection *ecs.Protection // from scale-in; nil: not on ECS
 }
@@ -110,10 +110,10 @@ func (d *daemon) work(ctx context.Context) error {
 	g, worked := errgroup.WithContext(ctx)
 	g.Go(func() error { d.handler.Reconcile(worked); return nil })
 	g.Go(func() error { defer drain(); return d.worker.Run(ctx) })
-	if d.cfg.spot {
+	if d.cfg.instance {
 		g.Go(func() error {
-			if ecs.NewSpot(ecs.MetadataURL).Wait(ctx) {
-				d.log.Warn("spot_notice", zap.String("reason", "EC2 stops this instance within two minutes"))
+			if ecs.NewInstance(ecs.MetadataURL).Wait(ctx) {
+				d.log.Warn("instance_going", zap.String("reason", "EC2 takes this instance away: a Spot notice, or its Auto Scaling group's choice"))
 				drain()
 			}
 			return nil

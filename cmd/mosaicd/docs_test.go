@@ -151,7 +151,7 @@ func TestDocumentedSettings(t *testing.T) {
 			t.Errorf("--%s: the default is %s, not %s", flag, given, value)
 		}
 	}
-	for _, m := range regexp.MustCompile(`\$(MOSAICD_[A-Z_]+)`).FindAllStringSubmatch(help, -1) {
+	for _, m := range regexp.MustCompile(`\$(MOSAICD_[A-Z0-9_]+)`).FindAllStringSubmatch(help, -1) {
 		if !documented[m[1]] {
 			t.Errorf("%s is not documented", m[1])
 		}

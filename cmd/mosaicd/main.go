@@ -106,7 +106,7 @@ func dispatch(ctx context.Context, args []string, std streams) error {
 	return err
 }
 
-var flagName = regexp.MustCompile(`--([a-z][a-z-]*)`)
+var flagName = regexp.MustCompile(`--([a-z][a-z0-9-]*)`)
 
 // nameVariable adds the environment variable to a complaint about a flag: in a
 // container that is where the mistake is.

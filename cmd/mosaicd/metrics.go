@@ -146,7 +146,7 @@ func (m *metrics) count(o observation) {
 // emf writes one line of the log as a metric of CloudWatch, where it is one: in the
 // embedded metric format, which CloudWatch reads from the log.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
-func emf(to io.Writer, at time.Time, o observation) error {
+func emf(to io.Writer, namespace string, at time.Time, o observation) error {
 	values, units, dimensions := map[string]float64{}, map[string]string{}, map[string]string{}
 	add := func(name, unit string, value float64) { values[name], units[name] = value, unit }
 	status, end := ended[o.event]
@@ -154,6 +154,11 @@ func emf(to io.Writer, at time.Time, o observation) error {
 	case end:
 		dimensions["kind"], dimensions["status"] = o.text("kind"), string(status)
 		add("Steps", "Count", 1)
+		failed := 0.0
+		if status == jobs.StatusFailed {
+			failed = 1
+		}
+		add("Failures", "Count", failed)
 		add("Seconds", "Seconds", o.number("seconds"))
 		if stats, ok := o.fields["stats"].(*jobs.Stats); ok {
 			add("SourceBytes", "Bytes", float64(stats.SourceBytes))
@@ -187,10 +192,14 @@ func emf(to io.Writer, at time.Time, o observation) error {
 	for name, value := range dimensions {
 		line[name] = value
 	}
+	sets := [][]string{{}} // all of them together, for alarms
+	if len(dimensions) > 0 {
+		sets = append(sets, slices.Sorted(maps.Keys(dimensions)))
+	}
 	line["_aws"] = map[string]any{
 		"Timestamp": at.UnixMilli(),
 		"CloudWatchMetrics": []any{map[string]any{
-			"Namespace": "mosaicd", "Dimensions": [][]string{slices.AppendSeq([]string{}, maps.Keys(dimensions))}, "Metrics": all,
+			"Namespace": namespace, "Dimensions": sets, "Metrics": all,
 		}},
 	}
 	return json.NewEncoder(to).Encode(line)
@@ -198,16 +207,17 @@ func emf(to io.Writer, at time.Time, o observation) error {
 
 // A meter is the core of a logger that counts instead of writing.
 type meter struct {
-	metrics *metrics
-	emf     io.Writer // nil: no such lines
-	fields  []zapcore.Field
+	metrics   *metrics
+	emf       io.Writer // nil: no such lines
+	namespace string    // of these
+	fields    []zapcore.Field
 }
 
 func (m *meter) Enabled(zapcore.Level) bool { return true }
 func (m *meter) Sync() error                { return nil }
 
 func (m *meter) With(fields []zapcore.Field) zapcore.Core {
-	return &meter{m.metrics, m.emf, slices.Concat(m.fields, fields)}
+	return &meter{m.metrics, m.emf, m.namespace, slices.Concat(m.fields, fields)}
 }
 
 func (m *meter) Check(e zapcore.Entry, c *zapcore.CheckedEntry) *zapcore.CheckedEntry {
@@ -224,5 +234,5 @@ func (m *meter) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	if m.emf == nil {
 		return nil
 	}
-	return emf(m.emf, e.Time, o)
+	return emf(m.emf, m.namespace, e.Time, o)
 }

@@ -22,7 +22,7 @@ func TestMetrics(t *testing.T) {
 	m := newMetrics()
 	m.observe(func() worker.Status { return worker.Status{Slots: 4, InFlight: 2} })
 	var lines, out bytes.Buffer
-	log := newLogger(zapcore.AddSync(&out), "error", &meter{metrics: m, emf: &lines}).With(zap.String("kind", "mosaic"))
+	log := newLogger(zapcore.AddSync(&out), "error", &meter{metrics: m, emf: &lines, namespace: "here"}).With(zap.String("kind", "mosaic"))
 	log.Debug("message_received", zap.Duration("queued_for", 3*time.Second))
 	log.Info("job_succeeded", zap.Float64("seconds", 20), zap.Any("stats", &jobs.Stats{
 		Frames: 300, SourceBytes: 1000, EncodeSeconds: 10, Residual: &jobs.Residual{Faces: 2},
@@ -78,10 +78,13 @@ func TestMetrics(t *testing.T) {
 	if done["kind"] != "mosaic" || done["status"] != "succeeded" || done["Seconds"] != 20.0 || done["FramesPerSecond"] != 30.0 {
 		t.Errorf("the line of a job that succeeded is %v", done)
 	}
+	if failed := emf[2]; failed["Failures"] != 1.0 || done["Failures"] != 0.0 {
+		t.Errorf("failures are %v and %v", failed["Failures"], done["Failures"])
+	}
 	for _, one := range emf {
 		aws := one["_aws"].(map[string]any)
 		set := aws["CloudWatchMetrics"].([]any)[0].(map[string]any)
-		if aws["Timestamp"].(float64) < 1e12 || set["Namespace"] != "mosaicd" {
+		if aws["Timestamp"].(float64) < 1e12 || set["Namespace"] != "here" {
 			t.Errorf("%v", one)
 		}
 		for _, metric := range set["Metrics"].([]any) {
@@ -89,9 +92,15 @@ func TestMetrics(t *testing.T) {
 				t.Errorf("metric %v has no value in %v", metric, one)
 			}
 		}
-		for _, dimension := range set["Dimensions"].([]any)[0].([]any) {
-			if _, ok := one[dimension.(string)].(string); !ok {
-				t.Errorf("dimension %v has no value in %v", dimension, one)
+		sets := set["Dimensions"].([]any)
+		if len(sets[0].([]any)) != 0 {
+			t.Errorf("there is no sum of all: %v", one)
+		}
+		for _, dimensions := range sets {
+			for _, dimension := range dimensions.([]any) {
+				if _, ok := one[dimension.(string)].(string); !ok {
+					t.Errorf("dimension %v has no value in %v", dimension, one)
+				}
 			}
 		}
 	}

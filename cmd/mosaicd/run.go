@@ -54,10 +54,11 @@ type runCommand struct {
 	MaxAttempts    int           `name:"max-attempts" help:"How often a job is tried whose engine crashes, or that MediaConvert gave up for a reason that may pass." default:"3" env:"MOSAICD_MAX_ATTEMPTS" group:"How"`
 	Visibility     time.Duration `help:"How long a message stays hidden without a heartbeat, 30s to 12h: how soon another worker takes over from one that died." default:"2m" env:"MOSAICD_VISIBILITY" group:"How"`
 	ECSAgent       string        `name:"ecs-agent" hidden:"" env:"ECS_AGENT_URI"`
-	SpotNotice     bool          `name:"spot-notice" help:"Drain when EC2 says that it will stop this Spot instance. On ECS leave it to the agent." env:"MOSAICD_SPOT_NOTICE" group:"How"`
+	EC2Notice      bool          `name:"ec2-notice" help:"Drain when EC2 says that this instance goes: a Spot notice, or the choice of its Auto Scaling group. On ECS leave it to the agent." env:"MOSAICD_EC2_NOTICE" group:"How"`
 	Drain          time.Duration `help:"How long running jobs may go on after SIGTERM. What is not done then goes back to the queue at once." default:"90s" env:"MOSAICD_DRAIN" group:"How"`
 	HTTPAddr       string        `name:"http-addr" help:"Address of /healthz, /readyz and /metrics; empty for none." default:"127.0.0.1:8080" env:"MOSAICD_HTTP_ADDR" group:"How"`
 	EMF            bool          `name:"emf" help:"Write metrics into the log as well, in CloudWatch's embedded metric format." env:"MOSAICD_EMF" group:"How"`
+	EMFNamespace   string        `name:"emf-namespace" help:"Namespace of these metrics, so that two deployments in one account can be told apart." default:"mosaicd" env:"MOSAICD_EMF_NAMESPACE" group:"How"`
 	LogLevel       string        `name:"log-level" help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"info" env:"MOSAICD_LOG_LEVEL" group:"How"`
 }
 
@@ -98,7 +99,7 @@ func (c *runCommand) Run(ctx context.Context, std streams) error {
 	counts, out := newMetrics(), zapcore.Lock(zapcore.AddSync(std.err))
 	m := &meter{metrics: counts}
 	if c.EMF {
-		m.emf = out
+		m.emf, m.namespace = out, c.EMFNamespace
 	}
 	log := newLogger(out, c.LogLevel, m)
 	level, err := c.judgeSandbox(ctx, log)
@@ -125,7 +126,7 @@ func (c *runCommand) Run(ctx context.Context, std streams) error {
 				Acceleration: c.MediaConvertAcceleration, StatusInterval: c.MediaConvertStatusInterval, Application: c.MediaConvertApplication,
 			},
 		},
-		httpAddr: c.HTTPAddr, sandbox: level, metrics: counts, spot: c.SpotNotice, protection: c.protection(),
+		httpAddr: c.HTTPAddr, sandbox: level, metrics: counts, instance: c.EC2Notice, protection: c.protection(),
 	})
 	if err != nil {
 		return usagef("--%s", flagOf(err))

@@ -75,10 +75,10 @@ func TestProtection(t *testing.T) {
 	}
 }
 
-func TestSpot(t *testing.T) {
+func TestInstance(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
-	asked, notice := 0, false
+	asked, notice, target := 0, false, "InService"
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -87,6 +87,8 @@ func TestSpot(t *testing.T) {
 			_, _ = io.WriteString(w, "token")
 		case r.Header.Get("X-aws-ec2-metadata-token") != "token":
 			w.WriteHeader(http.StatusUnauthorized)
+		case strings.HasSuffix(r.URL.Path, "/autoscaling/target-lifecycle-state"):
+			_, _ = io.WriteString(w, target)
 		case notice:
 			_, _ = io.WriteString(w, `{"action":"terminate","time":"2026-11-21T08:22:00Z"}`)
 		default:
@@ -97,12 +99,18 @@ func TestSpot(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	s := NewSpot(server.URL)
-	s.every = time.Millisecond
-	if !s.Wait(t.Context()) || asked != 3 {
+	i := NewInstance(server.URL)
+	i.every = time.Millisecond
+	if !i.Wait(t.Context()) || asked != 3 {
 		t.Errorf("the notice came after it was asked for %d times", asked)
 	}
-	nobody := NewSpot("http://127.0.0.1:1")
+	mu.Lock()
+	notice, asked, target = false, 3, "Terminated"
+	mu.Unlock()
+	if !i.Wait(t.Context()) || asked != 4 {
+		t.Errorf("the group's choice was seen after %d times", asked-3)
+	}
+	nobody := NewInstance("http://127.0.0.1:1")
 	nobody.every = time.Millisecond
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()

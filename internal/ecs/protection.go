@@ -1,6 +1,6 @@
 // Package ecs speaks to what runs the worker: the agent of ECS, which can be asked
-// not to stop a task, and the metadata service of EC2, which says when a Spot
-// instance will be.
+// not to stop a task, and the metadata service of EC2, which says when an instance
+// will go.
 package ecs
 
 import (
