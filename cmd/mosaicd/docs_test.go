@@ -130,7 +130,7 @@ func TestDocumentedSettings(t *testing.T) {
 	t.Parallel()
 	_, help, _ := call(t, nil, "run", "--help")
 	help = strings.ReplaceAll(strings.Join(strings.Fields(help), " "), "--[no-]", "--")
-	rows := regexp.MustCompile("(?m)^\\| `--([a-z-]+)` \\| `([A-Z_]+)` \\| ([^|]+) \\|").FindAllStringSubmatch(document(t, "docs/configuration.md"), -1)
+	rows := regexp.MustCompile("(?m)^\\| `--([a-z0-9-]+)` \\| `([A-Z0-9_]+)` \\| ([^|]+) \\|").FindAllStringSubmatch(document(t, "docs/configuration.md"), -1)
 	documented := map[string]bool{}
 	for _, row := range rows {
 		flag, variable, value := row[1], row[2], strings.Trim(row[3], " `")

@@ -11,16 +11,16 @@
 #   distroless/base-nossl         the Debian packages that it is made of, unpacked, and its user
 #
 # Everything else is the Dockerfile's own doing. Nothing is left on the machine but
-# the Debian packages buildah, podman, crun and debootstrap.
+# the Debian packages buildah, podman, runc and debootstrap.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 say() { echo "image: $*" >&2; }
 [[ $(id -u) == 0 ]] || { say "run this as root: it makes file systems"; exit 1; }
-for tool in buildah podman crun debootstrap; do
+for tool in buildah podman debootstrap; do
 	command -v $tool >/dev/null && continue
-	say "installing buildah, podman, crun and debootstrap"
-	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends buildah podman crun debootstrap; } >&2
+	say "installing buildah, podman, runc and debootstrap"
+	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends buildah podman runc debootstrap; } >&2
 	break
 done
 
@@ -84,12 +84,27 @@ echo "bill of materials: $(grep -c '"purl"' "$root/usr/share/doc/mosaicd/sbom.cd
 echo "shells: $(find "$root" -path '*bin/*' \( -name '*sh' -o -name busybox \) | wc -l)"
 buildah "${storage[@]}" umount "$container" >/dev/null
 
-# A container of it, as ECS would start it.
-run() {
-	podman "${storage[@]}" --cgroup-manager cgroupfs run --rm --read-only --read-only-tmpfs=false --cap-drop all --security-opt no-new-privileges \
-		--network none --cgroups disabled localhost/mosaicd "$@"
+# Containers of it, as ECS would start them.
+podman() {
+	command podman "${storage[@]}" --cgroup-manager cgroupfs --runtime "$(command -v runc || echo /usr/sbin/runc)" "$@"
 }
-say "trying it"
-run version
-run engine --selftest
-run demo --dir /scratch/demo
+shut=(--no-healthcheck --read-only --read-only-tmpfs=false --cap-drop all --security-opt no-new-privileges
+	--ulimit "nofile=$(ulimit -Hn):$(ulimit -Hn)" --ulimit nproc=4096:4096)
+trap 'podman rm --force --all --time 1 >/dev/null 2>&1 || true; buildah "${storage[@]}" rmi --all --force >/dev/null 2>&1 || true; rm -rf "$work"' EXIT
+
+say "trying it: a user of its own, a read-only root file system, no capabilities, and no network but loopback"
+podman run --rm --network none "${shut[@]}" localhost/mosaicd version | head -n 4
+podman run --rm --network none "${shut[@]}" localhost/mosaicd engine --selftest
+podman run --rm --network none "${shut[@]}" localhost/mosaicd demo --dir /scratch/demo | grep -E '^(made|uploaded|result|  "status"|state)'
+
+say "the services in one container and the daemon in another"
+aws=$(podman run -d --network none "${shut[@]}" localhost/mosaicd demo --services --addr 127.0.0.1:4566 --dir /scratch/demo)
+for _ in $(seq 100); do podman logs "$aws" 2>&1 | grep -q 'running until' && break; sleep 0.1; done
+settings=()
+while read -r _ setting; do settings+=(--env "$setting"); done < <(podman logs "$aws" | grep '^  export')
+daemon=$(podman run -d --network "container:$aws" "${shut[@]}" "${settings[@]}" localhost/mosaicd)
+sleep 3
+podman exec "$daemon" /usr/bin/mosaicd doctor
+podman exec "$daemon" /usr/bin/mosaicd health
+podman stop --time 60 "$daemon" >/dev/null
+echo "after SIGTERM: exit code $(podman inspect --format '{{.State.ExitCode}}' "$daemon"), $(podman logs "$daemon" 2>&1 | tail -n 1)"
