@@ -11,7 +11,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/mediaconvert"
 	"github.com/aws/aws-sdk-go-v2/service/rekognition"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"go.uber.org/zap"
@@ -47,7 +46,7 @@ type daemon struct {
 
 func newDaemon(cfg aws.Config, engine jobs.Engine, log *zap.Logger, c daemonConfig) (*daemon, error) {
 	handler, err := jobs.NewHandler(jobs.Clients{
-		S3: s3.NewFromConfig(cfg), SNS: sns.NewFromConfig(cfg), MediaConvert: mediaconvert.NewFromConfig(cfg), Rekognition: rekognition.NewFromConfig(cfg),
+		S3: newS3(cfg), SNS: sns.NewFromConfig(cfg), MediaConvert: mediaconvert.NewFromConfig(cfg), Rekognition: rekognition.NewFromConfig(cfg),
 	}, engine, log, c.jobs)
 	if err != nil {
 		return nil, err

@@ -144,7 +144,7 @@ func (d *demo) say(format string, args ...any) {
 
 // prepare makes the queues, the topic and the buckets.
 func (d *demo) prepare(ctx context.Context) error {
-	queues, topics, buckets := sqs.NewFromConfig(d.cfg), sns.NewFromConfig(d.cfg), s3.NewFromConfig(d.cfg)
+	queues, topics, buckets := sqs.NewFromConfig(d.cfg), sns.NewFromConfig(d.cfg), newS3(d.cfg)
 	for _, q := range []struct {
 		name       string
 		url        *string
@@ -237,7 +237,7 @@ func (d *demo) show(ctx context.Context) error {
 		return err
 	}
 	d.say("\nthe job's record, as \"mosaicd status %s\" shows it:", covered.Job)
-	records := jobs.NewClaims(s3.NewFromConfig(d.cfg), demoResults, jobs.DefaultStatePrefix)
+	records := jobs.NewClaims(newS3(d.cfg), demoResults, jobs.DefaultStatePrefix)
 	if err := d.status(ctx, records, covered.Job); err != nil {
 		return err
 	}
@@ -297,7 +297,7 @@ func (d *demo) upload(ctx context.Context, path string) error {
 	}
 	defer f.Close()
 	d.uploaded = time.Now()
-	_, err = transfermanager.New(s3.NewFromConfig(d.cfg)).UploadObject(ctx, &transfermanager.UploadObjectInput{
+	_, err = transfermanager.New(newS3(d.cfg)).UploadObject(ctx, &transfermanager.UploadObjectInput{
 		Bucket: aws.String(demoUploads), Key: aws.String(demoKey), Body: f, ContentType: aws.String("video/mp4"),
 	})
 	if err != nil {
@@ -340,7 +340,7 @@ func (d *demo) download(ctx context.Context, uri, path string) error {
 	if err != nil {
 		return err
 	}
-	_, err = transfermanager.New(s3.NewFromConfig(d.cfg)).DownloadObject(ctx, &transfermanager.DownloadObjectInput{
+	_, err = transfermanager.New(newS3(d.cfg)).DownloadObject(ctx, &transfermanager.DownloadObjectInput{
 		Bucket: &bucket, Key: &key, WriterAt: f,
 	})
 	if err = errors.Join(err, f.Close()); err != nil {

@@ -269,7 +269,7 @@ func (d *doctor) output(ctx context.Context) finding {
 	if d.OutputBucket == "" {
 		return bad(errors.New("none is named"), "set MOSAICD_OUTPUT_BUCKET")
 	}
-	client, key := s3.NewFromConfig(d.cfg), d.StatePrefix+"doctor/"+strconv.FormatInt(time.Now().UnixNano(), 36)
+	client, key := newS3(d.cfg), d.StatePrefix+"doctor/"+strconv.FormatInt(time.Now().UnixNano(), 36)
 	at := "s3://" + d.OutputBucket + "/" + key
 	if f := d.absent(ctx, client, d.OutputBucket, key); f.verdict != verdictGood {
 		return f
@@ -330,7 +330,7 @@ func (d *doctor) uploads(ctx context.Context) finding {
 		return good("the routes name none: any that tells the queue")
 	}
 	for _, name := range names {
-		if f := d.absent(ctx, s3.NewFromConfig(d.cfg), name, d.StatePrefix+"doctor/absent"); f.verdict != verdictGood {
+		if f := d.absent(ctx, newS3(d.cfg), name, d.StatePrefix+"doctor/absent"); f.verdict != verdictGood {
 			return f
 		}
 	}

@@ -143,3 +143,21 @@ func TestHealthCommand(t *testing.T) {
 		}
 	}
 }
+
+// TestEndpointByName: an emulator in another container has a name, and buckets have
+// none below it.
+func TestEndpointByName(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(c.server.URL(), "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, variable := range []string{"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"} {
+		environ := append(c.environ, variable+"=http://localhost:"+port, "MOSAICD_QUEUE_URL=http://aws:4566/000000000000/mosaicd", "MOSAICD_PRESET=ultrafast")
+		code, lines, out := checkupOf(t, environ)
+		if code != exitDone || lines["output bucket"] != "ok results: written, read and deleted" {
+			t.Errorf("%s: exit code %d\n%s", variable, code, out)
+		}
+	}
+}

@@ -47,7 +47,7 @@ func readObject(ctx context.Context, cfg aws.Config, uri string) ([]byte, error)
 	if err != nil {
 		return nil, err
 	}
-	out, err := s3.NewFromConfig(cfg).GetObject(ctx, &s3.GetObjectInput{Bucket: &at.Bucket, Key: &at.Key})
+	out, err := newS3(cfg).GetObject(ctx, &s3.GetObjectInput{Bucket: &at.Bucket, Key: &at.Key})
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", uri, err)
 	}

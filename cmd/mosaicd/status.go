@@ -10,7 +10,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/mediaconvert"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/schollz/progressbar/v3"
 
 	"github.com/mosaicd/mosaicd/jobs"
@@ -30,7 +29,7 @@ func (f recordFlags) open(ctx context.Context) (*jobs.Claims, *mediaconvert.Clie
 	if err != nil {
 		return nil, nil, err
 	}
-	return jobs.NewClaims(s3.NewFromConfig(cfg), f.OutputBucket, f.StatePrefix), mediaconvert.NewFromConfig(cfg), nil
+	return jobs.NewClaims(newS3(cfg), f.OutputBucket, f.StatePrefix), mediaconvert.NewFromConfig(cfg), nil
 }
 
 type statusCommand struct {
