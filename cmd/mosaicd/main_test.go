@@ -78,7 +78,8 @@ func until(t testing.TB, what string, done func() bool) {
 // A cloud is an AWS of the test's own, with what the daemon needs in it.
 type cloud struct {
 	t       *testing.T
-	server  *awslocal.Server
+	server  *awslocal.Server // nil: another's
+	cfg     aws.Config
 	s3      *s3.Client
 	cloud   *mediaconvert.Client
 	sqs     *sqs.Client
@@ -107,7 +108,7 @@ func newCloud(t *testing.T) *cloud {
 		t.Fatal(err)
 	}
 	return &cloud{
-		t: t, server: server, s3: s3.NewFromConfig(d.cfg), cloud: mediaconvert.NewFromConfig(d.cfg), sqs: sqs.NewFromConfig(d.cfg),
+		t: t, server: server, cfg: d.cfg, s3: s3.NewFromConfig(d.cfg), cloud: mediaconvert.NewFromConfig(d.cfg), sqs: sqs.NewFromConfig(d.cfg),
 		queue: d.queue, dead: d.dead, inbox: d.inbox, topic: d.topic,
 		environ: append(server.Environ(),
 			"MOSAICD_QUEUE_URL="+d.queue, "MOSAICD_DEAD_LETTER_URL="+d.dead, "MOSAICD_TOPIC_ARN="+d.topic,
@@ -184,7 +185,7 @@ func (c *cloud) waiting(queue string) int {
 func (c *cloud) get(uri string) string {
 	c.t.Helper()
 	path := filepath.Join(c.t.TempDir(), filepath.Base(uri))
-	if err := (&demo{cfg: c.server.AWSConfig()}).download(context.Background(), uri, path); err != nil {
+	if err := (&demo{cfg: c.cfg}).download(context.Background(), uri, path); err != nil {
 		c.t.Fatal(err)
 	}
 	return path

@@ -85,12 +85,16 @@ func checkID(name, id string) error {
 	return nil
 }
 
-// parseTime reads what AWS calls ISO 8601. An empty text is the zero time.
+// parseTime reads what AWS calls ISO 8601. An empty text is the zero time, and one
+// without a zone, as moto writes it, is in UTC.
 func parseTime(name, text string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
 	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		at, err = time.Parse("2006-01-02T15:04:05", text)
+	}
 	if year := at.UTC().Year(); err != nil || year < 0 || year > 9999 { // the zone may take it out of what JSON can say
 		return time.Time{}, &InvalidError{name, "must be an ISO 8601 time", quote(text)}
 	}
