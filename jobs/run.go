@@ -164,7 +164,12 @@ func (h *Handler) step(ctx context.Context, log *zap.Logger, l *lease, n int) (*
 		if r.Stats != nil {
 			stats = zap.Any("stats", r.Stats)
 		}
-		log.Info(eventJobSucceeded, took, stats, zap.Int("outputs", len(r.Outputs)), zap.String("output", r.first()))
+		fields := []zap.Field{took, stats, zap.Int("outputs", len(r.Outputs)), zap.String("output", r.first())}
+		if len(r.Outputs) > 0 {
+			first := r.Outputs[0]
+			fields = append(fields, zap.Float64("video_seconds", first.DurationSeconds), zap.Int("width", first.Width), zap.Int("height", first.Height))
+		}
+		log.Info(eventJobSucceeded, fields...)
 		return &r, nil
 	case errors.Is(err, errCancelled) || errors.Is(context.Cause(ctx), errCancelled):
 		r.end(StatusCancelled, &Failure{Code: CodeCancelled, Err: errCancelled})

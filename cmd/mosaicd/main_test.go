@@ -211,7 +211,7 @@ func (c *cloud) daemon(args ...string) *runningDaemon {
 		c.t.Fatal(err)
 	}
 	go func() { d.done <- d.Wait() }()
-	c.t.Cleanup(func() { _ = d.Process.Kill() })
+	c.t.Cleanup(func() { _ = d.Process.Kill(); checkLog(c.t, d.log) })
 	return d
 }
 

@@ -57,6 +57,7 @@ type runCommand struct {
 	EC2Notice      bool          `name:"ec2-notice" help:"Drain when EC2 says that this instance goes: a Spot notice, or the choice of its Auto Scaling group. On ECS leave it to the agent." env:"MOSAICD_EC2_NOTICE" group:"How"`
 	Drain          time.Duration `help:"How long running jobs may go on after SIGTERM. What is not done then goes back to the queue at once." default:"90s" env:"MOSAICD_DRAIN" group:"How"`
 	HTTPAddr       string        `name:"http-addr" help:"Address of /healthz, /readyz and /metrics; empty for none." default:"127.0.0.1:8080" env:"MOSAICD_HTTP_ADDR" group:"How"`
+	Machine        string        `help:"What this machine is called in every line of the log, such as its instance type: to compare machines." placeholder:"NAME" env:"MOSAICD_MACHINE" group:"How"`
 	EMF            bool          `name:"emf" help:"Write metrics into the log as well, in CloudWatch's embedded metric format." env:"MOSAICD_EMF" group:"How"`
 	EMFNamespace   string        `name:"emf-namespace" help:"Namespace of these metrics, so that two deployments in one account can be told apart." default:"mosaicd" env:"MOSAICD_EMF_NAMESPACE" group:"How"`
 	LogLevel       string        `name:"log-level" help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"info" env:"MOSAICD_LOG_LEVEL" group:"How"`
@@ -102,6 +103,9 @@ func (c *runCommand) Run(ctx context.Context, std streams) error {
 		m.emf, m.namespace = out, c.EMFNamespace
 	}
 	log := newLogger(out, c.LogLevel, m)
+	if c.Machine != "" {
+		log = log.With(zap.String("machine", c.Machine))
+	}
 	level, err := c.judgeSandbox(ctx, log)
 	if err != nil {
 		return err
@@ -172,7 +176,7 @@ func (c *runCommand) protection() *ecs.Protection {
 // where that is not what was asked for.
 func (c *runCommand) judgeSandbox(ctx context.Context, log *zap.Logger) (sandboxLevel, error) {
 	if c.Sandbox == "off" {
-		log.Warn("sandbox", zap.String("level", string(sandboxOff)))
+		log.Warn("sandbox", zap.String("sandbox_level", string(sandboxOff)))
 		return sandboxOff, nil
 	}
 	level, probes, err := selftest(ctx)
@@ -182,7 +186,7 @@ func (c *runCommand) judgeSandbox(ctx context.Context, log *zap.Logger) (sandbox
 			open = append(open, p.Name)
 		}
 	}
-	log.Info("sandbox", zap.String("level", string(level)), zap.Strings("open", open), zap.Error(err))
+	log.Info("sandbox", zap.String("sandbox_level", string(level)), zap.Strings("open", open), zap.Error(err))
 	if c.Sandbox == "require" && level != sandboxFull {
 		return level, usagef("--sandbox: this machine offers it only in part (%s): see \"mosaicd engine --selftest\"", level)
 	}
