@@ -25,6 +25,7 @@ import (
 type options struct {
 	binary, failing       string
 	kills, stops, freezes int
+	scale                 int
 	points, uploads, soak int
 	outage                time.Duration
 	seed                  uint64
@@ -45,6 +46,7 @@ func main() {
 	flag.IntVar(&o.freezes, "freezes", 4, "how many workers are frozen (SIGSTOP) for longer than their lease")
 	flag.IntVar(&o.uploads, "uploads", 40, "how many videos are uploaded for the kills")
 	flag.IntVar(&o.soak, "soak", 50, "how many jobs one worker is given to see whether it grows")
+	flag.IntVar(&o.scale, "scale", 0, "how many jobs are given to one, two, three and four workers, to see whether they do more together")
 	flag.DurationVar(&o.outage, "outage", 5*time.Second, "how long AWS is out of reach, in each of several ways; 0: not at all")
 	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "of the random moments")
 	flag.Parse()
@@ -55,7 +57,7 @@ func main() {
 		name string
 		do   func(context.Context, options) (string, error)
 		n    int
-	}{{"kills", kills, o.kills}, {"fail points", failPoints, o.points}, {"stops", stops, o.stops}, {"freezes", freezes, o.freezes}, {"outages", outages, int(o.outage)}, {"soak", soak, o.soak}} {
+	}{{"kills", kills, o.kills}, {"fail points", failPoints, o.points}, {"stops", stops, o.stops}, {"freezes", freezes, o.freezes}, {"outages", outages, int(o.outage)}, {"soak", soak, o.soak}, {"scale", scale, o.scale}} {
 		if run.n == 0 {
 			continue
 		}
@@ -72,18 +74,32 @@ func main() {
 // both has the faces covered and then renditions made, by MediaConvert.
 const both = "{version: 1, routes: [{name: all, match: {suffix: .mp4}, steps: [mosaic, transcode]}]}"
 
+// A place is what a world is made for.
+type place struct {
+	binary  string
+	workers int
+	routes  string
+	steps   int           // results of each upload
+	delay   time.Duration // of each call
+}
+
 // within makes a world with so many workers, has something done in it, and checks
 // when all has come to rest and the workers were stopped.
 func within(ctx context.Context, binary string, workers int, do func(context.Context, *world, []*node) error) (counts, error) {
-	path, err := filepath.Abs(binary)
+	return at(ctx, place{binary: binary, workers: workers, routes: both, steps: 2}, do)
+}
+
+func at(ctx context.Context, p place, do func(context.Context, *world, []*node) error) (counts, error) {
+	path, err := filepath.Abs(p.binary)
 	if err != nil {
 		return counts{}, err
 	}
-	w, err := newWorld(ctx, path, both)
+	w, err := newWorld(ctx, path, p.routes)
 	if err != nil {
 		return counts{}, err
 	}
 	defer w.close()
+	w.record.delay = p.delay
 	ctx, cancel := context.WithCancel(ctx)
 	var collecting sync.WaitGroup
 	collecting.Go(func() {
@@ -92,7 +108,7 @@ func within(ctx context.Context, binary string, workers int, do func(context.Con
 		}
 	})
 	var nodes []*node
-	for id := range workers {
+	for id := range p.workers {
 		n, err := w.node(id)
 		if err != nil {
 			cancel()
@@ -114,7 +130,7 @@ func within(ctx context.Context, binary string, workers int, do func(context.Con
 	cancel()
 	collecting.Wait()
 	if err == nil {
-		c, err = w.check(context.Background(), 2)
+		c, err = w.check(context.Background(), p.steps)
 	}
 	if err != nil {
 		err = fmt.Errorf("%w\nlogs are in %s", err, w.keep())

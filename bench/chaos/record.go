@@ -34,7 +34,8 @@ type record struct {
 	calls   []call
 	handles map[string]string // receipt handle → what its message is about
 
-	throttled atomic.Bool // every request is refused: too many
+	throttled atomic.Bool   // every request is refused: too many
+	delay     time.Duration // before each request is passed on
 }
 
 func (r *record) add(c call) {
@@ -74,6 +75,7 @@ func (r *record) observe(target string, worker int) (string, func(), error) {
 			_, _ = io.WriteString(w, `{"__type":"ThrottlingException","message":"Rate exceeded"}`)
 			return
 		}
+		time.Sleep(r.delay)
 		asked := time.Now()
 		var body []byte
 		if !strings.HasPrefix(in.URL.Path, "/results/mosaic/") { // videos are passed on as they come
