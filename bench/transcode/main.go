@@ -5,6 +5,7 @@
 //
 //	make bench
 //	go run ./bench/transcode -size 1280x720 -preset veryfast -runs 3
+//	go run ./bench/transcode -capacity ultrafast,veryfast,medium -runs 3
 package main
 
 import (
@@ -46,9 +47,14 @@ func main() {
 	flag.StringVar(&o.style, "style", "mosaic", "of the covers")
 	flag.Float64Var(&o.grain, "grain", 3, "standard deviation of the noise in the source, in 8-bit steps, as a camera makes it")
 	flag.IntVar(&o.runs, "runs", 5, "of each program, after one that does not count")
+	presets := flag.String("capacity", "", "x264 presets, separated by commas: print how many frames a core does in a second, at three sizes, instead of comparing")
 	flag.Parse()
 	libav.Quiet()
-	if err := compare(o); err != nil {
+	do := func() error { return compare(o) }
+	if *presets != "" {
+		do = func() error { return capacity(o, *presets) }
+	}
+	if err := do(); err != nil {
 		fmt.Fprintln(os.Stderr, "transcode:", err)
 		os.Exit(1)
 	}

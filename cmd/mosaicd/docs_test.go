@@ -205,3 +205,69 @@ func TestImports(t *testing.T) {
 		}
 	}
 }
+
+// TestLinks: every relative link of the documents leads somewhere, to a heading, too.
+func TestLinks(t *testing.T) {
+	t.Parallel()
+	root := filepath.Join("..", "..")
+	names, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"README.md", "SECURITY.md", "CHANGELOG.md"} {
+		names = append(names, filepath.Join(root, name))
+	}
+	anchors := func(path string) map[string]bool {
+		body, err := os.ReadFile(path)
+		if err != nil {
+			return nil
+		}
+		all := map[string]bool{"": true}
+		for _, m := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(string(body), -1) {
+			anchor := regexp.MustCompile(`[^a-z0-9 -]`).ReplaceAllString(strings.ToLower(m[1]), "")
+			all[strings.ReplaceAll(anchor, " ", "-")] = true
+		}
+		return all
+	}
+	for _, name := range names {
+		body, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(string(body), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			file, anchor, _ := strings.Cut(m[1], "#")
+			path := filepath.Join(filepath.Dir(name), file)
+			if file == "" {
+				path = name
+			}
+			if _, err := os.Stat(path); err != nil {
+				t.Errorf("%s: %s leads nowhere", name, m[1])
+			} else if strings.HasSuffix(path, ".md") && !anchors(path)[anchor] {
+				t.Errorf("%s: %s has no such heading", name, m[1])
+			}
+		}
+	}
+	// Each alarm says where to read on.
+	template, err := os.ReadFile(filepath.Join(root, "deploy", "cloudformation.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	runbook := anchors(filepath.Join(root, "docs", "runbook.md"))
+	alarms := regexp.MustCompile(`(?m)^  (\w+Alarm):\n    Type: AWS::CloudWatch::Alarm`).FindAllStringSubmatch(string(template), -1)
+	if len(alarms) < 4 {
+		t.Errorf("alarms are %v", alarms)
+	}
+	for _, m := range alarms {
+		if !runbook[strings.ToLower(m[1])] {
+			t.Errorf("docs/runbook.md does not say what %s means", m[1])
+		}
+	}
+	for _, m := range regexp.MustCompile(`docs/runbook\.md#(\S+)`).FindAllStringSubmatch(string(template), -1) {
+		if !runbook[m[1]] {
+			t.Errorf("the template points at #%s of docs/runbook.md, which isn't there", m[1])
+		}
+	}
+}
