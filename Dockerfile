@@ -22,12 +22,11 @@ RUN make build VERSION="$VERSION" COMMIT="$COMMIT"
 # that the base lacks, who wrote what, and a folder for the files of jobs.
 RUN set -eu; \
     library=$(ldd bin/mosaicd | awk '$1 ~ /^libdav1d/ { print $3 }'); \
-    mkdir -p /image/usr/bin /image/usr/share/doc/mosaicd "/image$(dirname "$library")" /image/scratch; \
+    mkdir -p /scratch /image/usr/bin /image/usr/share/doc/mosaicd "/image$(dirname "$library")"; \
     cp bin/mosaicd /image/usr/bin/; \
     cp -L "$library" "/image$library"; \
     cp LICENSE NOTICE /image/usr/share/doc/mosaicd/; \
-    go run ./deploy/sbom --version "$VERSION" bin/mosaicd > /image/usr/share/doc/mosaicd/sbom.cdx.json; \
-    chown 65532:65532 /image/scratch; chmod 700 /image/scratch
+    go run ./deploy/sbom --version "$VERSION" bin/mosaicd > /image/usr/share/doc/mosaicd/sbom.cdx.json
 
 # libc, CA certificates, time zones and a user, and no shell: an upload that gets
 # past the sandbox finds nothing to run.
@@ -40,6 +39,7 @@ LABEL org.opencontainers.image.title="mosaicd" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$COMMIT"
 COPY --from=build /image /
+COPY --from=build --chown=65532:65532 /scratch /scratch
 # The root file system may be read-only: what is written goes to /scratch.
 ENV MOSAICD_SCRATCH=/scratch TMPDIR=/scratch
 VOLUME /scratch

@@ -92,6 +92,9 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	}
 
 	url := "http://" + ln.Addr().String()
+	if addr.IP.IsUnspecified() {
+		url = fmt.Sprintf("http://127.0.0.1:%d", ln.Addr().(*net.TCPAddr).Port) // where this machine finds it
+	}
 	s := &Server{
 		url:     url,
 		account: newAccount(url, cfg.Log),

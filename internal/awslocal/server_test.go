@@ -158,3 +158,21 @@ func TestStartRefusesOtherAddresses(t *testing.T) {
 		}
 	}
 }
+
+func TestAnyInterface(t *testing.T) {
+	t.Parallel()
+	if _, err := awslocal.Start(t.Context(), awslocal.Config{Addr: "0.0.0.0:0"}); err == nil {
+		t.Error("it listens on every interface, unasked")
+	}
+	s, err := awslocal.Start(t.Context(), awslocal.Config{Addr: "0.0.0.0:0", AnyInterface: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	if !strings.HasPrefix(s.URL(), "http://127.0.0.1:") {
+		t.Errorf("its URL is %s", s.URL())
+	}
+	if _, err := sqs.NewFromConfig(s.AWSConfig()).ListQueues(t.Context(), &sqs.ListQueuesInput{}); err != nil {
+		t.Error(err)
+	}
+}
