@@ -1,49 +1,22 @@
 package report
 
 import (
-	"cmp"
-	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
-)
 
-// browser starts a real one, or skips the test where there is none.
-func browser(t *testing.T) context.Context {
-	t.Helper()
-	path := os.Getenv("CHROMIUM")
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		found, err := exec.LookPath(name)
-		if err == nil {
-			path = cmp.Or(path, found)
-		}
-	}
-	if path == "" {
-		t.Skip("no Chromium here: install chromium, or set CHROMIUM to its path")
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.WSURLReadTimeout(2*time.Minute))
-	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 3*time.Minute)
-	t.Cleanup(cancel)
-	return ctx
-}
+	"github.com/mosaicd/mosaicd/internal/browser"
+)
 
 // TestPageInABrowser looks at the page as people do: on a wide and on a narrow
 // window.
 func TestPageInABrowser(t *testing.T) {
 	t.Parallel()
-	ctx := browser(t)
+	ctx := browser.Start(t)
 	r := example(t)
 	path := filepath.Join(t.TempDir(), "report.html")
 	f, err := os.Create(path)
