@@ -55,6 +55,7 @@ fuzz: ## Fuzz the decoder of messages for a minute (FUZZTIME=60s), and what read
 	go test ./jobs/event -run '^$$' -fuzz '^FuzzDecodeSidecar$$' -fuzztime 10s -fuzzminimizetime 10x
 	go test ./jobs/routes -run '^$$' -fuzz '^FuzzParse$$' -fuzztime 10s -fuzzminimizetime 10x
 	go test ./jobs/transcode -run '^$$' -fuzz '^FuzzParse$$' -fuzztime 10s -fuzzminimizetime 10x
+	go test ./jobs/hls -run '^$$' -fuzz '^FuzzParse$$' -fuzztime 10s -fuzzminimizetime 10x
 
 failpoint: build ## Build bin/mosaicd-failpoint, which dies where it is told to.
 	@$(ENV) go build -trimpath -tags failpoint -o bin/mosaicd-failpoint ./cmd/mosaicd

@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/Admiral-Piett/goaws v0.5.4
 	github.com/CycloneDX/cyclonedx-go v0.11.0
+	github.com/Eyevinn/hls-m3u8 v0.6.1
 	github.com/Shopify/toxiproxy/v2 v2.12.0
 	github.com/alecthomas/kong v1.17.0
 	github.com/asticode/go-astiav v0.39.0

@@ -157,12 +157,17 @@ func (c Cover) detect(ctx context.Context, engine Engine, done *Covered, progres
 	return found, nil
 }
 
-// remux writes the output with nothing encoded again.
-func remux(ctx context.Context, engine Engine, source, output string, progress func(Phase, ffmpeg.Progress)) (Covered, error) {
+// Remux writes the output with nothing encoded again. Its extension says the
+// container. Errors of the engine come wrapped as it gave them.
+func Remux(ctx context.Context, engine Engine, source, output string, progress func(Phase, ffmpeg.Progress)) (Covered, error) {
 	started := time.Now()
 	report, err := engine.Run(ctx, ffmpeg.Spec{
 		Op: ffmpeg.OpRemux, Input: source, Output: output, Format: ffmpeg.Formats[strings.ToLower(filepath.Ext(output))],
-	}, func(p ffmpeg.Progress) { progress(PhaseRemux, p) })
+	}, func(p ffmpeg.Progress) {
+		if progress != nil {
+			progress(PhaseRemux, p)
+		}
+	})
 	if err != nil {
 		return Covered{}, fmt.Errorf("remux %s: %w", filepath.Base(source), err)
 	}

@@ -59,9 +59,6 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, c *Claim, n int, r
 		return err
 	}
 
-	if err := admit(h.cfg.Scratch, source.bytes); err != nil {
-		return err
-	}
 	folder, err := newFolder(h.cfg.Scratch, c.Job.ID)
 	if err != nil {
 		return err
@@ -71,9 +68,9 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, c *Claim, n int, r
 	cover.Source = filepath.Join(folder.path, "source")
 	cover.Output = filepath.Join(folder.path, "output"+extension)
 
-	stats := &Stats{SourceBytes: source.bytes}
+	stats := &Stats{}
 	started := time.Now()
-	if err := h.store.download(ctx, source, cover.Source); err != nil {
+	if stats.SourceBytes, err = h.fetch(ctx, source, cover.Source); err != nil {
 		return err
 	}
 	failpoint.Hit("downloaded")
@@ -81,7 +78,7 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, c *Claim, n int, r
 
 	var done Covered
 	if step.Kind == KindRemux {
-		done, err = remux(ctx, h.engine, cover.Source, cover.Output, newReporter(log).step)
+		done, err = Remux(ctx, h.engine, cover.Source, cover.Output, newReporter(log).step)
 	} else {
 		done, err = cover.Run(ctx, h.engine, newReporter(log).step)
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/mosaicd/mosaicd/jobs/collection"
 	"github.com/mosaicd/mosaicd/jobs/event"
 	"github.com/mosaicd/mosaicd/jobs/faces"
+	"github.com/mosaicd/mosaicd/jobs/hls"
 )
 
 // Rekognition is what a Handler calls. *rekognition.Client is one.
@@ -173,6 +174,9 @@ func (h *Handler) searchable(ctx context.Context, log *zap.Logger, c *Claim, n i
 	if err != nil {
 		return nil, err
 	}
+	if hls.IsPlaylist(o.Key) {
+		return nil, failf(CodeNotSearchable, "Rekognition reads no recordings: put remux before the mosaic in the route, or let the mosaic have fallback: builtin")
+	}
 	if o.bytes > maxSearchedBytes {
 		return nil, failf(CodeSourceTooLarge, "%s has %d bytes, Rekognition takes %d", o, o.bytes, int64(maxSearchedBytes))
 	}
@@ -207,7 +211,7 @@ func (h *Handler) copyToMP4(ctx context.Context, log *zap.Logger, o object, to e
 	if err := h.store.download(ctx, o, source); err != nil {
 		return err
 	}
-	_, err = remux(ctx, h.engine, source, output, newReporter(log).step)
+	_, err = Remux(ctx, h.engine, source, output, newReporter(log).step)
 	if said, ok := errors.AsType[*ffmpeg.Error](err); ok && said.InFile() {
 		return failf(CodeNotSearchable, "Rekognition reads MP4 and MOV, and %s can't be put into one: %w", o, err)
 	} else if err != nil {

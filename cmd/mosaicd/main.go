@@ -38,6 +38,7 @@ type streams struct {
 type commands struct {
 	Run     runCommand     `cmd:"" help:"Work the queue: the daemon."`
 	Mosaic  mosaicCommand  `cmd:"" help:"Cover the faces in a local file."`
+	Remux   remuxCommand   `cmd:"" help:"Put a local file, or an HLS recording, into another container, with nothing encoded again."`
 	Faces   facesCommand   `cmd:"" help:"Look for faces in a file, and keep collections of people's faces."`
 	Send    sendCommand    `cmd:"" help:"Put a message on the queue by hand."`
 	Check   checkCommand   `cmd:"" help:"Say what would be done with an object or an event, and check the routes."`

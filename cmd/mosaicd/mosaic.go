@@ -19,7 +19,7 @@ import (
 )
 
 type mosaicCommand struct {
-	Source string `arg:"" name:"SRC" help:"Video to read: MP4, MOV, Matroska, WebM, MPEG-TS, FLV or AVI."`
+	Source string `arg:"" name:"SRC" help:"Video to read: MP4, MOV, Matroska, WebM, MPEG-TS, FLV or AVI; or the media playlist (.m3u8) of an HLS recording, or the folder where it is."`
 	Output string `arg:"" name:"DST" help:"Video to write; its extension says the container: .mp4, .m4v, .mov, .mkv or .ts."`
 
 	Detections []string `name:"detections" placeholder:"FILE" sep:"none" help:"Where the faces are: JSON as 'aws rekognition get-face-detection' or 'get-face-search' prints it. Repeat the flag for more pages. Without it, --detector looks for them."`
@@ -32,10 +32,17 @@ type mosaicCommand struct {
 	Progress string `help:"Progress on standard error: auto is a bar in a terminal and nothing elsewhere; json is a line of JSON every now and then." enum:"auto,bar,json,none" default:"auto"`
 }
 
-func (c *mosaicCommand) Run(ctx context.Context, std streams) error {
+func (c *mosaicCommand) Run(ctx context.Context, std streams) (err error) {
 	settings, err := c.settings()
 	if err != nil {
 		return err
+	}
+	playlist, err := playlistOf(c.Source)
+	if err != nil {
+		return err
+	}
+	if playlist != "" {
+		c.Source = playlist
 	}
 	if err := c.check(); err != nil {
 		return err
@@ -52,6 +59,11 @@ func (c *mosaicCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
+	source, remove, err := joined(c.Source, playlist, filepath.Dir(c.Output))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, remove()) }()
 	temporary, err := temporaryName(c.Output)
 	if err != nil {
 		return err
@@ -59,7 +71,7 @@ func (c *mosaicCommand) Run(ctx context.Context, std streams) error {
 	defer os.Remove(temporary) // gone already when all went well
 
 	progress := newProgress(c.Progress, std.err)
-	cover := jobs.Cover{Source: c.Source, Output: temporary, Settings: settings, Detections: detections, Detector: jobs.Detector(c.Detector), Verify: c.Verify, Regions: regions}
+	cover := jobs.Cover{Source: source, Output: temporary, Settings: settings, Detections: detections, Detector: jobs.Detector(c.Detector), Verify: c.Verify, Regions: regions}
 	if cover.Detector == "" {
 		cover.Detector = jobs.DetectorBuiltin
 	}
