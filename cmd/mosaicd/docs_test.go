@@ -83,7 +83,7 @@ func TestDocumentedResults(t *testing.T) {
 func TestDocumentedRoutes(t *testing.T) {
 	t.Parallel()
 	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(document(t, "docs/routes.md"), -1)
-	if len(blocks) != 2 {
+	if len(blocks) != 3 {
 		t.Fatalf("%d examples", len(blocks))
 	}
 	for _, b := range blocks {
