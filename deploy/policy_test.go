@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -254,5 +255,17 @@ func TestTemplates(t *testing.T) {
 	templates = slices.DeleteFunc(append(templates, more...), func(name string) bool { return name == "compose.yaml" })
 	if out, err := exec.Command(lint, templates...).CombinedOutput(); err != nil {
 		t.Errorf("%v: %v\n%s", templates, err, out)
+	}
+}
+
+// TestNoAliases: CloudFormation reads YAML without aliases and merges, which cfn-lint
+// takes.
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html
+func TestNoAliases(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"cloudformation.yaml", "ec2/cloudformation.yaml"} {
+		if found := regexp.MustCompile(`(?m)^[^#"']*[:-] [&*][A-Za-z]\S*`).FindAllString(read(t, name), -1); found != nil {
+			t.Errorf("%s: %q", name, found)
+		}
 	}
 }
