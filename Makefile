@@ -60,7 +60,7 @@ fuzz: ## Fuzz the decoder of messages for a minute (FUZZTIME=60s), and what read
 failpoint: build ## Build bin/mosaicd-failpoint, which dies where it is told to.
 	@$(ENV) go build -trimpath -tags failpoint -o bin/mosaicd-failpoint ./cmd/mosaicd
 
-chaos: failpoint ## Kill, stop and freeze workers, and check what they did: an hour or so; CHAOS=... has the flags.
+chaos: failpoint ## Kill, stop and freeze workers, and check what they did: an hour and a half; CHAOS=... has the flags.
 	$(ENV) go run ./bench/chaos $(CHAOS)
 
 fuzz-media: build ## Give hostile and broken files to the engine: MUTATED=10000 of them.
