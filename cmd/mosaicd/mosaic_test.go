@@ -181,3 +181,20 @@ func size(path string) int64 {
 	}
 	return info.Size()
 }
+
+// TestInterlacedStays: two fields stay two fields, and the first stays the first.
+func TestInterlacedStays(t *testing.T) {
+	t.Parallel()
+	for order, says := range map[string]string{"tff": "top first", "bff": "bottom first"} {
+		source := judge.Make(t, order+".mp4", "-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=1", "-c:v", "libx264", "-flags", "+ildct+ilme", "-x264-params", order+"=1")
+		output := filepath.Join(t.TempDir(), "out.mp4")
+		if code, out, stderr := call(t, nil, "mosaic", "--preset", "ultrafast", source, output); code != exitDone {
+			t.Fatalf("%s: %s%s", order, out, stderr)
+		}
+		for _, path := range []string{source, output} {
+			if about := judge.About(t, path); !strings.Contains(about, says) {
+				t.Errorf("%s: %s is %s", order, filepath.Base(path), about)
+			}
+		}
+	}
+}

@@ -93,7 +93,7 @@ shut=(--no-healthcheck --read-only --read-only-tmpfs=false --cap-drop all --secu
 trap 'podman rm --force --all --time 1 >/dev/null 2>&1 || true; buildah "${storage[@]}" rmi --all --force >/dev/null 2>&1 || true; rm -rf "$work"' EXIT
 
 say "trying it: a user of its own, a read-only root file system, no capabilities, and no network but loopback"
-podman run --rm --network none "${shut[@]}" localhost/mosaicd version | head -n 4
+podman run --rm --network none "${shut[@]}" localhost/mosaicd version | sed -n 1,4p
 podman run --rm --network none "${shut[@]}" localhost/mosaicd engine --selftest
 podman run --rm --network none "${shut[@]}" localhost/mosaicd demo --dir /scratch/demo | grep -E '^(made|uploaded|result|  "status"|state)'
 

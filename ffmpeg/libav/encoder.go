@@ -31,6 +31,9 @@ type encoder struct {
 	format   pictureFormat
 	timeBase astiav.Rational
 	stream   int // of the source, for errors
+	// bottomFirst is of interlaced video. The frames say so, too, but x264 would have
+	// written its headers by then.
+	bottomFirst bool
 }
 
 // openEncoder opens x264 with the look of the source's video: size, pixel
@@ -46,6 +49,12 @@ func openEncoder(in *input, settings ffmpeg.Video, globalHeader bool) (*encoder,
 	e.cc.SetFramerate(in.frameRate())
 	copyColor(e.cc, params)
 	copyFieldOrder(e.cc, params)
+	interlaced, bottomFirst := fields(params)
+	e.bottomFirst = bottomFirst
+	if interlaced {
+		// Else x264 codes both fields as one picture, and says that it is.
+		e.cc.SetFlags(e.cc.Flags().Add(astiav.CodecContextFlagInterlacedDct).Add(astiav.CodecContextFlagInterlacedMe))
+	}
 	if err := e.open(settings, globalHeader); err != nil {
 		e.Close()
 		return nil, err
@@ -81,6 +90,9 @@ func (e *encoder) open(settings ffmpeg.Video, globalHeader bool) error {
 	options := map[string]string{"crf": strconv.Itoa(settings.CRF)}
 	if settings.Preset != "" {
 		options["preset"] = settings.Preset
+	}
+	if e.bottomFirst {
+		options["x264-params"] = "bff=1"
 	}
 	err := withOptions(options, func(d *astiav.Dictionary) error {
 		return e.cc.Open(astiav.FindEncoderByName("libx264"), d)

@@ -120,6 +120,18 @@ func copyFieldOrder(dst *astiav.CodecContext, src *astiav.CodecParameters) {
 	codecPointer(dst).field_order = parametersPointer(src).field_order
 }
 
+// fields says whether the file says that its pictures are two fields each, and
+// whether the one below is shown first.
+func fields(p *astiav.CodecParameters) (interlaced, bottomFirst bool) {
+	switch parametersPointer(p).field_order {
+	case C.AV_FIELD_TT, C.AV_FIELD_BT:
+		return true, false
+	case C.AV_FIELD_BB, C.AV_FIELD_TB:
+		return true, true
+	}
+	return false, false
+}
+
 func copyColor(dst *astiav.CodecContext, src *astiav.CodecParameters) {
 	dst.SetColorPrimaries(src.ColorPrimaries())
 	dst.SetColorTransferCharacteristic(src.ColorTransferCharacteristic())
