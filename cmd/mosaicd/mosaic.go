@@ -7,10 +7,7 @@ import (
 	"fmt"
 	"image/png"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/mosaicd/mosaicd/ffmpeg"
@@ -37,15 +34,8 @@ func (c *mosaicCommand) Run(ctx context.Context, std streams) (err error) {
 	if err != nil {
 		return err
 	}
-	playlist, err := playlistOf(c.Source)
-	if err != nil {
-		return err
-	}
-	if playlist != "" {
-		c.Source = playlist
-	}
-	if err := c.check(); err != nil {
-		return err
+	if len(c.Detections) > 0 && c.Detector != "" {
+		return usagef("--detections and --detector both say where the faces come from: give one of them")
 	}
 	detections, err := c.detections()
 	if err != nil {
@@ -59,19 +49,14 @@ func (c *mosaicCommand) Run(ctx context.Context, std streams) (err error) {
 	if err != nil {
 		return err
 	}
-	source, remove, err := joined(c.Source, playlist, filepath.Dir(c.Output))
+	files, err := convert(c.Source, c.Output)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, remove()) }()
-	temporary, err := temporaryName(c.Output)
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temporary) // gone already when all went well
+	defer func() { err = errors.Join(err, files.close()) }()
 
 	progress := newProgress(c.Progress, std.err)
-	cover := jobs.Cover{Source: source, Output: temporary, Settings: settings, Detections: detections, Detector: jobs.Detector(c.Detector), Verify: c.Verify, Regions: regions}
+	cover := jobs.Cover{Source: files.source, Output: files.temporary, Settings: settings, Detections: detections, Detector: jobs.Detector(c.Detector), Verify: c.Verify, Regions: regions}
 	if cover.Detector == "" {
 		cover.Detector = jobs.DetectorBuiltin
 	}
@@ -81,8 +66,8 @@ func (c *mosaicCommand) Run(ctx context.Context, std streams) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := os.Rename(temporary, c.Output); err != nil {
-		return fmt.Errorf("give the output its name: %w", err)
+	if err := files.keep(); err != nil {
+		return err
 	}
 	if err := c.show(ctx, engine, cover, done, progress); err != nil {
 		return err
@@ -165,35 +150,6 @@ func readRegions(name string) (faces.Regions, []byte, error) {
 	return r, bytes.TrimSpace(body), nil
 }
 
-// check finds what is wrong with the names before any work is done.
-func (c *mosaicCommand) check() error {
-	if len(c.Detections) > 0 && c.Detector != "" {
-		return usagef("--detections and --detector both say where the faces come from: give one of them")
-	}
-	if _, ok := ffmpeg.Formats[strings.ToLower(filepath.Ext(c.Output))]; !ok {
-		return usagef("DST %s: its extension says the container and must be .mp4, .m4v, .mov, .mkv or .ts", c.Output)
-	}
-	source, err := os.Stat(c.Source)
-	if err != nil {
-		return fmt.Errorf("SRC: %w", err)
-	}
-	if source.IsDir() {
-		return usagef("SRC %s is a folder", c.Source)
-	}
-	output, err := os.Stat(c.Output)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return fmt.Errorf("DST: %w", err)
-	case os.SameFile(source, output):
-		return usagef("DST %s is SRC: the source is never overwritten", c.Output)
-	case !output.Mode().IsRegular():
-		return usagef("DST %s is not a regular file", c.Output)
-	}
-	return nil
-}
-
 // detections reads the files that are named; nil where none is.
 func (c *mosaicCommand) detections() (*faces.Detections, error) {
 	if len(c.Detections) == 0 {
@@ -212,22 +168,4 @@ func (c *mosaicCommand) detections() (*faces.Detections, error) {
 		return nil, fmt.Errorf("--detections: %w", err)
 	}
 	return &d, nil
-}
-
-// temporaryName makes an empty file beside the output: on the same file system,
-// so that the last step is a rename, and with the extension that says the
-// container.
-func temporaryName(output string) (string, error) {
-	extension := filepath.Ext(output)
-	base := strings.TrimSuffix(filepath.Base(output), extension)
-	f, err := os.CreateTemp(filepath.Dir(output), "."+base+".*.part"+extension)
-	if err != nil {
-		return "", fmt.Errorf("DST: %w", err)
-	}
-	// CreateTemp keeps it to us; the result is as open as any file that we make.
-	if err := errors.Join(f.Chmod(0o666&^umask()), f.Close()); err != nil {
-		os.Remove(f.Name())
-		return "", fmt.Errorf("DST: %w", err)
-	}
-	return f.Name(), nil
 }
