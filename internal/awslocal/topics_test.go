@@ -132,7 +132,7 @@ func TestTopicRefusals(t *testing.T) {
 		_, err := e.sns.Subscribe(t.Context(), &in)
 		wantAs[*types.InvalidParameterException](t, err)
 	}
-	_, err = e.sns.GetTopicAttributes(t.Context(), &sns.GetTopicAttributesInput{TopicArn: &topic})
+	_, err = e.sns.SetTopicAttributes(t.Context(), &sns.SetTopicAttributesInput{TopicArn: &topic, AttributeName: aws.String("DisplayName")})
 	wantCode(t, err, "InvalidAction")
 }
 
