@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -42,7 +42,7 @@ func (h *Handler) fetch(ctx context.Context, o object, to string) (int64, error)
 	}
 	var total int64
 	_, err = hls.Join(f, pieces, func(p hls.Piece) (io.ReadCloser, error) {
-		at := event.Location{Bucket: o.Bucket, Key: path.Join(path.Dir(o.Key), p.Name)}
+		at := event.Location{Bucket: o.Bucket, Key: o.Key[:strings.LastIndexByte(o.Key, '/')+1] + p.Name} // a key is no path: // is not /
 		segment, size, err := h.store.open(ctx, at, p.Offset, p.Length)
 		if err != nil {
 			return nil, err

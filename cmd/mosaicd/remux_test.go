@@ -124,6 +124,19 @@ func TestDaemonJoinsRecordings(t *testing.T) {
 			t.Errorf("%s: %+v, %+v", kind, covered, covered.Error)
 		}
 	}
+	// A key is no path: two slashes are not one.
+	playlist := recording(t, source, "mpegts")
+	parts, err := filepath.Glob(filepath.Join(filepath.Dir(playlist), "*.bin"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range append(parts, playlist) {
+		c.put("live/a//"+filepath.Base(part), part)
+	}
+	if r := c.result(); r.Status != jobs.StatusSucceeded {
+		t.Errorf("%+v, %+v", r, r.Error)
+	}
+	c.result()
 	// One whose segment is gone fails, and says which.
 	c.put("live/gone/index.m3u8", write(t, "gone.m3u8", "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:4\n#EXTINF:4.0,\ngone.ts\n#EXT-X-ENDLIST\n"))
 	if r := c.result(); r.Status != jobs.StatusFailed || r.Error.Code != "source_gone" || !strings.Contains(r.Error.Message, "live/gone/gone.ts") {
