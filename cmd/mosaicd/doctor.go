@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image"
 	"io"
 	"net/url"
 	"os"
@@ -414,8 +415,7 @@ func (d *doctor) engines(ctx context.Context) finding {
 		return bad(err, "set MOSAICD_SCRATCH to a folder that the daemon may write")
 	}
 	defer os.RemoveAll(folder)
-	scene := sample.Default
-	scene.Length = time.Second
+	scene := sample.Scene{Size: image.Pt(640, 360), Rate: 25, Length: time.Second}
 	source := filepath.Join(folder, "source.mp4")
 	if err := scene.Write(source); err != nil {
 		return bad(err, "this build of mosaicd is broken: build it with make build")
@@ -429,7 +429,7 @@ func (d *doctor) engines(ctx context.Context) finding {
 	if err != nil {
 		return bad(err, "this build of mosaicd, or what shuts its engine in here, is broken: mosaicd engine --selftest")
 	}
-	return good("%s: a second of 720p in %.1f s, %d faces", libav.Version()[0], time.Since(started).Seconds(), done.Faces)
+	return good("%s: a second of 360p in %.1f s, %d faces", libav.Version()[0], time.Since(started).Seconds(), done.Faces)
 }
 
 func (d *doctor) shut(ctx context.Context) finding {

@@ -77,6 +77,9 @@ func TestDoctor(t *testing.T) {
 
 func TestDoctorOfBrokenThings(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("the doctor has the engine work a dozen times")
+	}
 	c := newCloud(t)
 	c.server.AddRole("stranger", "ec2.amazonaws.com")
 	for name, tt := range map[string]struct {
@@ -148,6 +151,9 @@ func TestHealthCommand(t *testing.T) {
 // none below it.
 func TestEndpointByName(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("the doctor has the engine work twice")
+	}
 	c := newCloud(t)
 	_, port, err := net.SplitHostPort(strings.TrimPrefix(c.server.URL(), "http://"))
 	if err != nil {

@@ -198,3 +198,24 @@ func TestInterlacedStays(t *testing.T) {
 		}
 	}
 }
+
+// TestHDR10Stays: what the source's own pictures say of the mastering display and of
+// the brightest light is said again, where its container says nothing.
+func TestHDR10Stays(t *testing.T) {
+	t.Parallel()
+	source := judge.Make(t, "hdr10.mp4", "-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=1", "-pix_fmt", "yuv420p10le", "-c:v", "libx264", "-x264-params",
+		"colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc:mastering-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1):cll=1000,400")
+	if about := judge.About(t, source); strings.Contains(about, "Mastering Display") {
+		t.Fatalf("the container says it already: %s", about)
+	}
+	output := filepath.Join(t.TempDir(), "out.mp4")
+	if code, out, stderr := call(t, nil, "mosaic", "--preset", "ultrafast", source, output); code != exitDone {
+		t.Fatalf("%s%s", out, stderr)
+	}
+	about := judge.About(t, output)
+	for _, says := range []string{"yuv420p10le(tv, bt2020nc/bt2020/smpte2084", "r(0.6800,0.3200) g(0.2650,0.6900) b(0.1500 0.0600) wp(0.3127, 0.3290) min_luminance=0.000100, max_luminance=1000.000000", "MaxCLL=1000, MaxFALL=400"} {
+		if !strings.Contains(about, says) {
+			t.Errorf("without %s:\n%s", says, about)
+		}
+	}
+}

@@ -117,6 +117,9 @@ func newMoto(t *testing.T) *cloud {
 // of AWS, so that nothing leans on ours.
 func TestSecondEmulator(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("a second way of the same daemon")
+	}
 	c := newMoto(t)
 	if code, lines, out := checkupOf(t, c.environ); code != exitDone || !strings.HasPrefix(lines["queue"], "ok ") {
 		t.Errorf("the doctor's exit code is %d\n%s", code, out)

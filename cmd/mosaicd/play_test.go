@@ -18,6 +18,9 @@ import (
 // them: time goes on, and the picture has its size, its length and its sound.
 func TestOutputPlays(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it looks at what others make")
+	}
 	ctx := browser.Start(t)
 	scene := sample.Default
 	scene.Length = 3 * time.Second

@@ -36,9 +36,9 @@ type encoder struct {
 	bottomFirst bool
 }
 
-// openEncoder opens x264 with the look of the source's video: size, pixel
-// format, colour description, sample aspect ratio, time base.
-func openEncoder(in *input, settings ffmpeg.Video, globalHeader bool) (*encoder, error) {
+// openEncoder opens x264 with the look of the source's video, which is at path: size,
+// pixel format, colour description, sample aspect ratio, fields, time base.
+func openEncoder(in *input, path string, settings ffmpeg.Video, globalHeader bool) (*encoder, error) {
 	params := in.video.CodecParameters()
 	e, err := newEncoder(pictureFormat{params.Width(), params.Height(), params.PixelFormat()}, in.video.TimeBase())
 	if err != nil {
@@ -55,7 +55,11 @@ func openEncoder(in *input, settings ffmpeg.Video, globalHeader bool) (*encoder,
 		// Else x264 codes both fields as one picture, and says that it is.
 		e.cc.SetFlags(e.cc.Flags().Add(astiav.CodecContextFlagInterlacedDct).Add(astiav.CodecContextFlagInterlacedMe))
 	}
-	if err := e.open(settings, globalHeader); err != nil {
+	err = describeHDR(e, in, path)
+	if err == nil {
+		err = e.open(settings, globalHeader)
+	}
+	if err != nil {
 		e.Close()
 		return nil, err
 	}

@@ -61,7 +61,7 @@ func Mosaic(ctx context.Context, spec ffmpeg.Spec, covers Covers, progress func(
 		return ffmpeg.Report{}, err
 	}
 	defer out.Close()
-	enc, err := openEncoder(in, spec.Video, out.globalHeader())
+	enc, err := openEncoder(in, spec.Input, spec.Video, out.globalHeader())
 	if err != nil {
 		return ffmpeg.Report{}, err
 	}

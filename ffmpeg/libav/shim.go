@@ -48,6 +48,23 @@ package libav
 //     }
 //     return 0;
 // }
+//
+// // lend_side_data gives an encoder that is not open yet what a frame says of the
+// // mastering display and the content's light. The context frees it.
+// static int lend_side_data(AVCodecContext *to, const AVFrame *from) {
+//     const enum AVFrameSideDataType types[] = {
+//         AV_FRAME_DATA_MASTERING_DISPLAY_METADATA, AV_FRAME_DATA_CONTENT_LIGHT_LEVEL,
+//     };
+//     for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
+//         const AVFrameSideData *sd = av_frame_get_side_data(from, types[i]);
+//         if (!sd)
+//             continue;
+//         int ret = av_frame_side_data_clone(&to->decoded_side_data, &to->nb_decoded_side_data, sd, 0);
+//         if (ret < 0)
+//             return ret;
+//     }
+//     return 0;
+// }
 import "C"
 
 import (
@@ -95,6 +112,10 @@ func copyChapters(dst, src *astiav.FormatContext) error {
 
 func copySideData(dst, src *astiav.CodecParameters) error {
 	return check(C.copy_side_data(parametersPointer(dst), parametersPointer(src)))
+}
+
+func lendSideData(to *astiav.CodecContext, from *astiav.Frame) error {
+	return check(C.lend_side_data(codecPointer(to), framePointer(from)))
 }
 
 // canHold reports whether the muxer knows a way to store the codec. Where the
