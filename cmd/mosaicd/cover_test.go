@@ -91,6 +91,9 @@ func TestEveryFaceIsCovered(t *testing.T) {
 // video starts 0.85 s after its sound.
 func TestMosaicCommandOnRealFootage(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("looking for faces takes very long with the race detector")
+	}
 	source := filepath.Join("..", "..", "..", "shared", "media", "hamilton.mp4")
 	if _, err := os.Stat(source); err != nil {
 		t.Skipf("no real footage here: %v", err)

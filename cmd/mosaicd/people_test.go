@@ -84,6 +84,9 @@ func TestDaemonCoversStrangers(t *testing.T) {
 // TestFacesCommands: what a person does to a collection, and what messages do.
 func TestFacesCommands(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("looking for faces takes very long with the race detector")
+	}
 	c := newCloud(t)
 	anna, ben := portrait(t, 0), portrait(t, 1)
 	for _, ca := range []struct {
