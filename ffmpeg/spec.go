@@ -73,14 +73,25 @@ type Sandbox struct {
 	FileBytes   uint64 `json:"fileBytes,omitempty"`   // of a file that it writes
 }
 
-// Video holds the settings of the video encoder (x264).
+// Video holds the settings of the video encoder: x264 or x265.
 type Video struct {
+	Codec   string `json:"codec,omitempty"`   // one of Codecs; empty is CodecAuto
 	Preset  string `json:"preset,omitempty"`  // one of Presets; empty is the encoder's own (medium)
 	CRF     int    `json:"crf"`               // constant rate factor, 0 (lossless in 8 bit) to 51
 	Threads int    `json:"threads,omitempty"` // 0: one for each core
 }
 
-// Presets are x264's, fastest first.
+// Codecs of the video that the engine writes.
+const (
+	CodecAuto = "auto" // HEVC of HEVC, and H.264 of all else
+	CodecH264 = "h264"
+	CodecHEVC = "hevc"
+)
+
+// Codecs are all of them.
+var Codecs = []string{CodecAuto, CodecH264, CodecHEVC}
+
+// Presets are those of x264 and of x265, fastest first.
 var Presets = []string{
 	"ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
 }
@@ -99,7 +110,7 @@ type Report struct {
 
 	Frames        int64 `json:"frames"`        // video frames decoded; of OpRemux: packets
 	FramesCovered int64 `json:"framesCovered"` // frames with at least one cover
-	DecodeErrors  int64 `json:"decodeErrors"`  // packets that the decoder refused
+	DecodeErrors  int64 `json:"decodeErrors"`  // packets that the decoder refused, and frames that it could not make whole
 	// Dropped names each stream of the source that is not in the output, and why.
 	Dropped []string `json:"dropped,omitempty"`
 	// Detections is what OpDetect found, as package faces reads it.

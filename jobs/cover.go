@@ -91,7 +91,7 @@ func (c Cover) Run(ctx context.Context, engine Engine, progress func(Phase, ffmp
 		Tracks: encoded,
 		Style:  c.Settings.Style,
 		Blocks: c.Settings.Blocks,
-		Video:  ffmpeg.Video{Preset: c.Settings.Preset, CRF: c.Settings.CRF, Threads: c.Settings.Threads},
+		Video:  ffmpeg.Video{Codec: c.Settings.Codec, Preset: c.Settings.Preset, CRF: c.Settings.CRF, Threads: c.Settings.Threads},
 	}, func(p ffmpeg.Progress) { progress(PhaseEncode, p) })
 	if err != nil {
 		return Covered{}, fmt.Errorf("cover %s: %w", filepath.Base(c.Source), err)

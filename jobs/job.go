@@ -363,7 +363,7 @@ func folderOf(key string) string { return key[:strings.LastIndexByte(key, '/')+1
 
 // with is s with what somebody chose himself.
 func (s Settings) with(o event.Options) Settings {
-	s.Style, s.Preset = cmp.Or(o.Style, s.Style), cmp.Or(o.Preset, s.Preset)
+	s.Style, s.Codec, s.Preset = cmp.Or(o.Style, s.Style), cmp.Or(o.Codec, s.Codec), cmp.Or(o.Preset, s.Preset)
 	s.AllowWeak = s.AllowWeak || o.AllowWeak
 	override(&s.Blocks, o.Blocks)
 	override(&s.Margin, o.Margin)

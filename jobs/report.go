@@ -121,5 +121,5 @@ func (s Settings) shown() []report.Setting {
 	if s.Collection != "" {
 		all = append(all, report.Setting{Name: "collection", Value: s.Collection})
 	}
-	return append(all, report.Setting{Name: "preset", Value: s.Preset}, report.Setting{Name: "crf", Value: strconv.Itoa(s.CRF)})
+	return append(all, report.Setting{Name: "codec", Value: cmp.Or(s.Codec, ffmpeg.CodecAuto)}, report.Setting{Name: "preset", Value: s.Preset}, report.Setting{Name: "crf", Value: strconv.Itoa(s.CRF)})
 }

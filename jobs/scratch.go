@@ -92,18 +92,31 @@ const outputShare = 2
 const reserve = 64 << 20
 
 // LargestSource is the size in bytes of the largest source for which there is room
-// where that much is free.
-func LargestSource(free int64) int64 { return max(0, free-reserve) / (1 + outputShare) }
+// in a folder now.
+func LargestSource(scratch string) (int64, error) {
+	free, err := room(scratch)
+	return largestIn(free), err
+}
+
+func largestIn(free int64) int64 { return max(0, free-reserve) / (1 + outputShare) }
+
+// room is how many bytes are free.
+func room(scratch string) (int64, error) {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(scratch, &fs); err != nil {
+		return 0, fmt.Errorf("look for room in %s: %w", scratch, err)
+	}
+	return int64(fs.Bavail) * fs.Bsize, nil
+}
 
 // admit refuses a job for whose files there is no room now. It may be there when
 // another job is done, or on another machine.
 func admit(scratch string, source int64) error {
-	var fs unix.Statfs_t
-	if err := unix.Statfs(scratch, &fs); err != nil {
-		return fmt.Errorf("look for room in %s: %w", scratch, err)
+	free, err := room(scratch)
+	if err != nil {
+		return err
 	}
-	free := int64(fs.Bavail) * fs.Bsize
-	if source > LargestSource(free) {
+	if source > largestIn(free) {
 		return fmt.Errorf("no room in %s: %d bytes are free, a source of %d bytes needs %d", scratch, free, source, source*(1+outputShare)+reserve)
 	}
 	return nil

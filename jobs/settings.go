@@ -28,8 +28,9 @@ type Settings struct {
 	Style   string  `json:"style"`             // mosaic, blur or fill. Defaults to mosaic.
 	Blocks  int     `json:"blocks"`            // cells across the longer side of a box, 2 to 8, or to 64 with AllowWeak. Defaults to 8.
 	Margin  float64 `json:"margin"`            // how much a box grows on every side, as a fraction of its size, 0 to 2. Defaults to 0.15.
-	Preset  string  `json:"preset"`            // x264's, ultrafast to placebo. Defaults to medium.
-	CRF     int     `json:"crf"`               // x264's constant rate factor, 0 (best) to 51. Defaults to 20.
+	Codec   string  `json:"codec,omitempty"`   // of the output: auto (HEVC of HEVC, H.264 of all else), h264 or hevc. Defaults to auto.
+	Preset  string  `json:"preset"`            // the encoder's, ultrafast to placebo. Defaults to medium.
+	CRF     int     `json:"crf"`               // the encoder's constant rate factor, 0 (best) to 51. Defaults to 20.
 	Threads int     `json:"threads,omitempty"` // of the encoder and of the decoder; 0 is one for each core. Defaults to 0.
 	// AllowWeak takes more than event.MaxBlocks cells.
 	AllowWeak bool `json:"allowWeak,omitempty"`
@@ -71,6 +72,8 @@ func (s Settings) Validate() error {
 		return fmt.Errorf("blocks: must be 2 to %d, as a face can be made out again from finer cells; allow-weak takes them (got %d)", event.MaxBlocks, s.Blocks)
 	case !(s.Margin >= 0 && s.Margin <= 2):
 		return fmt.Errorf("margin: must be 0 to 2 (got %v)", s.Margin)
+	case s.Codec != "" && !slices.Contains(ffmpeg.Codecs, s.Codec):
+		return fmt.Errorf("codec: must be one of %s (got %q)", strings.Join(ffmpeg.Codecs, ", "), s.Codec)
 	case !slices.Contains(ffmpeg.Presets, s.Preset):
 		return fmt.Errorf("preset: must be one of %s (got %q)", strings.Join(ffmpeg.Presets, ", "), s.Preset)
 	case s.CRF < 0 || s.CRF > 51:

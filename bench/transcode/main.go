@@ -3,8 +3,14 @@
 // cover, on the same file with the same x264 settings, in turn, and prints the
 // medians and their ratios.
 //
+// With -peer a third one runs: what is usually written with OpenCV (peer.py), which
+// encodes twice and makes the sound MP3. Then what came out is compared with the
+// source, too. It needs the Debian packages python3-opencv and ffmpeg.
+//
 //	make bench
 //	go run ./bench/transcode -size 1280x720 -preset veryfast -runs 3
+//	go run ./bench/transcode -peer -runs 3
+//	go run ./bench/transcode -memory -lengths 10,600
 //	go run ./bench/transcode -capacity ultrafast,veryfast,medium -runs 3
 package main
 
@@ -26,20 +32,23 @@ import (
 )
 
 type options struct {
-	mosaicd, ffmpeg string
-	size            string
-	seconds         float64
-	preset          string
-	crf             int
-	style           string
-	grain           float64
-	runs            int
+	mosaicd, ffmpeg    string
+	python, peerFFmpeg string
+	size               string
+	seconds            float64
+	preset             string
+	crf                int
+	style              string
+	grain              float64
+	runs               int
 }
 
 func main() {
 	var o options
 	flag.StringVar(&o.mosaicd, "mosaicd", "bin/mosaicd", "program to measure")
 	flag.StringVar(&o.ffmpeg, "ffmpeg", "", "ffmpeg to compare with; the one of mosaicd's own libav by default")
+	flag.StringVar(&o.python, "python", "/usr/bin/python3", "for -peer: Python with OpenCV")
+	flag.StringVar(&o.peerFFmpeg, "peer-ffmpeg", "/usr/bin/ffmpeg", "for -peer: ffmpeg with libmp3lame and libx264")
 	flag.StringVar(&o.size, "size", "1920x1080", "of the picture, in pixels")
 	flag.Float64Var(&o.seconds, "seconds", 10, "length of the video")
 	flag.StringVar(&o.preset, "preset", "medium", "of x264")
@@ -47,82 +56,151 @@ func main() {
 	flag.StringVar(&o.style, "style", "mosaic", "of the covers")
 	flag.Float64Var(&o.grain, "grain", 3, "standard deviation of the noise in the source, in 8-bit steps, as a camera makes it")
 	flag.IntVar(&o.runs, "runs", 5, "of each program, after one that does not count")
+	peer := flag.Bool("peer", false, "compare with what is usually written with OpenCV as well, and what comes out with the source")
+	memory := flag.Bool("memory", false, "print the peak memory for videos of several lengths, one run each, instead of comparing")
+	lengths := flag.String("lengths", "10,600", "for -memory: lengths in seconds, separated by commas")
 	presets := flag.String("capacity", "", "x264 presets, separated by commas: print how many frames a core does in a second, at three sizes, instead of comparing")
 	flag.Parse()
 	libav.Quiet()
-	do := func() error { return compare(o) }
-	if *presets != "" {
-		do = func() error { return capacity(o, *presets) }
+	do := compare
+	switch {
+	case *presets != "":
+		do = func(o options) error { return capacity(o, *presets) }
+	case *memory:
+		do = func(o options) error { return memoryByLength(o, *lengths) }
+	case *peer:
+		do = compareWithPeer
 	}
-	if err := do(); err != nil {
+	if err := do(o); err != nil {
 		fmt.Fprintln(os.Stderr, "transcode:", err)
 		os.Exit(1)
 	}
 }
 
-func compare(o options) error {
+// ownFFmpeg is the program that mosaicd's libav was built with.
+func ownFFmpeg() (string, error) {
+	out, err := exec.Command("pkg-config", "--variable=prefix", "libavformat").Output()
+	if err != nil {
+		return "", fmt.Errorf("find libav (see make env): %w", err)
+	}
+	return filepath.Join(strings.TrimSpace(string(out)), "bin", "ffmpeg"), nil
+}
+
+// A workspace is what all competitors work on.
+type workspace struct {
+	options
+	scene                      sample.Scene
+	folder, source, detections string
+}
+
+// prepare makes the source in a folder of its own, which is to be removed.
+func prepare(o options) (*workspace, error) {
+	scene, err := o.scene()
+	if err != nil {
+		return nil, err
+	}
+	if o.ffmpeg == "" {
+		if o.ffmpeg, err = ownFFmpeg(); err != nil {
+			return nil, err
+		}
+	}
 	folder, err := os.MkdirTemp("", "mosaicd-bench-*")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer os.RemoveAll(folder)
-	if o.ffmpeg == "" {
-		out, err := exec.Command("pkg-config", "--variable=prefix", "libavformat").Output()
-		if err != nil {
-			return fmt.Errorf("find libav (see make env): %w", err)
-		}
-		o.ffmpeg = filepath.Join(strings.TrimSpace(string(out)), "bin", "ffmpeg")
+	w := &workspace{o, scene, folder, filepath.Join(folder, "in.mp4"), filepath.Join(folder, "faces.json")}
+	if err := w.write(); err != nil {
+		w.remove()
+		return nil, err
 	}
-	source, detections, output := filepath.Join(folder, "in.mp4"), filepath.Join(folder, "faces.json"), filepath.Join(folder, "out.mp4")
-	if err := makeSource(o, source, detections); err != nil {
-		return err
-	}
-	crf := strconv.Itoa(o.crf)
-	ours := []string{o.mosaicd, "mosaic", "--detections", detections, "--style", o.style, "--preset", o.preset, "--crf", crf, "--progress", "none", source, output}
-	theirs := []string{o.ffmpeg, "-nostdin", "-loglevel", "error", "-y", "-i", source, "-map", "0", "-c", "copy",
-		"-c:v", "libx264", "-preset", o.preset, "-crf", crf, "-movflags", "+faststart", output}
-	fmt.Printf("%s, %g s, grain %g, three faces on every frame, x264 %s crf %d, %s; median of %d runs in turn\n",
-		o.size, o.seconds, o.grain, o.preset, o.crf, o.style, o.runs)
+	return w, nil
+}
 
-	var a, b []usage
-	for i := range o.runs + 1 {
-		ourUsage, err := measure(ours)
-		if err != nil {
-			return err
-		}
-		theirUsage, err := measure(theirs)
-		if err != nil {
-			return err
-		}
-		if i > 0 { // the first one warms the caches
-			a, b = append(a, ourUsage), append(b, theirUsage)
-		}
+func (w *workspace) write() error {
+	if err := w.scene.Write(w.source); err != nil {
+		return err
 	}
-	fmt.Printf("%-14s %12s %12s %8s\n", "", "mosaicd", "ffmpeg", "ratio")
-	for _, row := range []struct {
-		name string
-		unit string
-		of   func(usage) float64
-	}{
-		{"wall", "s", func(u usage) float64 { return u.wall.Seconds() }},
-		{"CPU", "s", func(u usage) float64 { return u.cpu.Seconds() }},
-		{"peak memory", "MB", func(u usage) float64 { return float64(u.memory) / 1e6 }},
-	} {
-		x, y := median(a, row.of), median(b, row.of)
-		fmt.Printf("%-14s %9.2f %-2s %9.2f %-2s %8.3f\n", row.name, x, row.unit, y, row.unit, medianRatio(a, b, row.of))
+	return os.WriteFile(w.detections, w.scene.Detections(500*time.Millisecond), 0o600)
+}
+
+func (w *workspace) remove() { os.RemoveAll(w.folder) }
+
+// scene is what the flags ask for.
+func (o options) scene() (sample.Scene, error) {
+	scene := sample.Scene{Rate: 25, Length: time.Duration(o.seconds * float64(time.Second)), Grain: o.grain}
+	if _, err := fmt.Sscanf(o.size, "%dx%d", &scene.Size.X, &scene.Size.Y); err != nil || scene.Size == (image.Point{}) {
+		return scene, fmt.Errorf("-size %q: must be like 1920x1080", o.size)
+	}
+	return scene, nil
+}
+
+// A competitor is one way to do the job.
+type competitor struct {
+	name    string
+	command []string
+	output  string // what the command writes
+	runs    []usage
+	made    result // of the last run, where it has been examined
+}
+
+func (w *workspace) mosaicdRun() *competitor {
+	output := filepath.Join(w.folder, "mosaicd.mp4")
+	return &competitor{name: "mosaicd", output: output, command: []string{w.mosaicd, "mosaic", "--detections", w.detections,
+		"--style", w.style, "--preset", w.preset, "--crf", strconv.Itoa(w.crf), "--progress", "none", w.source, output}}
+}
+
+func (w *workspace) ffmpegRun() *competitor {
+	output := filepath.Join(w.folder, "ffmpeg.mp4")
+	return &competitor{name: "ffmpeg", output: output, command: []string{w.ffmpeg, "-nostdin", "-loglevel", "error", "-y",
+		"-i", w.source, "-map", "0", "-c", "copy",
+		"-c:v", "libx264", "-preset", w.preset, "-crf", strconv.Itoa(w.crf), "-movflags", "+faststart", output}}
+}
+
+// race runs all of them in turn.
+func (w *workspace) race(all ...*competitor) error {
+	fmt.Printf("%s, %g s, grain %g, three faces on every frame, x264 %s crf %d, %s; median of %d runs in turn\n",
+		w.size, w.seconds, w.grain, w.preset, w.crf, w.style, w.runs)
+	for i := range w.runs + 1 {
+		for _, c := range all {
+			u, err := measure(c.command)
+			if err != nil {
+				return err
+			}
+			if i > 0 { // the first one warms the caches
+				c.runs = append(c.runs, u)
+			}
+		}
 	}
 	return nil
 }
 
-func makeSource(o options, video, detections string) error {
-	scene := sample.Scene{Rate: 25, Length: time.Duration(o.seconds * float64(time.Second)), Grain: o.grain}
-	if _, err := fmt.Sscanf(o.size, "%dx%d", &scene.Size.X, &scene.Size.Y); err != nil || scene.Size == (image.Point{}) {
-		return fmt.Errorf("-size %q: must be like 1920x1080", o.size)
-	}
-	if err := scene.Write(video); err != nil {
+// figures are what is measured of each run.
+var figures = []struct {
+	name string
+	unit string
+	of   func(usage) float64
+}{
+	{"wall", "s", func(u usage) float64 { return u.wall.Seconds() }},
+	{"CPU", "s", func(u usage) float64 { return u.cpu.Seconds() }},
+	{"peak memory", "MB", func(u usage) float64 { return float64(u.memory) / 1e6 }},
+}
+
+func compare(o options) error {
+	w, err := prepare(o)
+	if err != nil {
 		return err
 	}
-	return os.WriteFile(detections, scene.Detections(500*time.Millisecond), 0o600)
+	defer w.remove()
+	ours, theirs := w.mosaicdRun(), w.ffmpegRun()
+	if err := w.race(ours, theirs); err != nil {
+		return err
+	}
+	fmt.Printf("%-14s %12s %12s %8s\n", "", ours.name, theirs.name, "ratio")
+	for _, f := range figures {
+		fmt.Printf("%-14s %9.2f %-2s %9.2f %-2s %8.3f\n", f.name, median(ours.runs, f.of), f.unit, median(theirs.runs, f.of), f.unit,
+			medianRatio(ours.runs, theirs.runs, f.of))
+	}
+	return nil
 }
 
 // A usage is what one run took, children included.

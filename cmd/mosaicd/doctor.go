@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,7 +28,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
-	"golang.org/x/sys/unix"
 
 	"github.com/mosaicd/mosaicd/ffmpeg/libav"
 	"github.com/mosaicd/mosaicd/internal/sample"
@@ -103,7 +101,7 @@ func (c *doctorCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	d := &doctor{runCommand: &c.runCommand, cfg: cfg, scratch: cmp.Or(c.Scratch, filepath.Join(os.TempDir(), "mosaicd"))}
+	d := &doctor{runCommand: &c.runCommand, cfg: cfg, scratch: c.scratch()}
 	failed := 0
 	for _, check := range d.checkups() {
 		ctx, cancel := context.WithTimeoutCause(ctx, checkTimeout, fmt.Errorf("no answer within %s", checkTimeout))
@@ -391,11 +389,10 @@ func (d *doctor) disk(context.Context) finding {
 	if err := errors.Join(f.Close(), os.Remove(f.Name())); err != nil {
 		return bad(err, "")
 	}
-	var fs unix.Statfs_t
-	if err := unix.Statfs(d.scratch, &fs); err != nil {
+	largest, err := jobs.LargestSource(d.scratch)
+	if err != nil {
 		return bad(err, "")
 	}
-	largest := jobs.LargestSource(int64(fs.Bavail) * fs.Bsize)
 	found := good("%s: sources of up to %.1f GB fit", d.scratch, float64(largest)/1e9)
 	if largest < usualSource*int64(d.Concurrency) {
 		return found.warn("jobs on larger ones go back to the queue until there is room: give it a larger disk (ephemeral storage on ECS)")
@@ -437,13 +434,7 @@ func (d *doctor) shut(ctx context.Context) finding {
 	if err != nil {
 		return bad(err, "mosaicd engine --selftest says more")
 	}
-	denied := 0
-	for _, p := range probes {
-		if p.Denied {
-			denied++
-		}
-	}
-	f := good("%s: %d of %d attempts are denied", level, denied, len(probes))
+	f := good("%s: %d of %d attempts are denied", level, denied(probes), len(probes))
 	switch {
 	case level == sandboxFull:
 		return f

@@ -182,6 +182,47 @@ func size(path string) int64 {
 	return info.Size()
 }
 
+// TestCodec: HEVC stays HEVC, by the name that Apple's players take, and what somebody
+// chooses goes before.
+func TestCodec(t *testing.T) {
+	t.Parallel()
+	hevc := judge.Make(t, "hevc.mp4", "-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=1", "-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=error")
+	avc := judge.Make(t, "avc.mp4", "-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=1", "-c:v", "libx264", "-preset", "ultrafast")
+	interlaced := judge.Make(t, "interlaced.mp4", "-i", avc, "-c:v", "libx264", "-flags", "+ildct+ilme")
+	fields := judge.Make(t, "fields.mp4", "-i", avc, "-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=error:interlace=tff")
+	small := judge.Make(t, "small.mp4", "-f", "lavfi", "-i", "testsrc2=s=8x8:r=25:d=1", "-c:v", "libx264")
+	for _, ca := range []struct {
+		source, codec string
+		code          int
+		says          string // of the output's video; or the error
+	}{
+		{hevc, "auto", exitDone, "Video: hevc (Main) (hvc1"},
+		{hevc, "h264", exitDone, "Video: h264"},
+		{avc, "auto", exitDone, "Video: h264"},
+		{avc, "hevc", exitDone, "Video: hevc (Main) (hvc1"},
+		{interlaced, "hevc", exitFailed, "interlaced, which libx265 does not write"},
+		{fields, "auto", exitFailed, "interlaced, which libx265 does not write"},
+		{small, "hevc", exitFailed, "too small for libx265"},
+		{avc, "vp9", exitUsage, "--codec must be one of"},
+	} {
+		output := filepath.Join(t.TempDir(), "out.mp4")
+		code, out, stderr := call(t, nil, "mosaic", "--preset", "ultrafast", "--detector", "none", "--codec", ca.codec, ca.source, output)
+		if code != ca.code {
+			t.Errorf("%s to %s: exit code %d: %s%s", filepath.Base(ca.source), ca.codec, code, out, stderr)
+			continue
+		}
+		if code == exitDone {
+			stderr = judge.About(t, output)
+			if got, want := judge.Times(judge.Frames(t, output)), judge.Times(judge.Frames(t, ca.source)); !slices.Equal(got, want) {
+				t.Errorf("%s to %s: frames at %v, want %v", filepath.Base(ca.source), ca.codec, got, want)
+			}
+		}
+		if !strings.Contains(stderr, ca.says) {
+			t.Errorf("%s to %s: without %q:\n%s", filepath.Base(ca.source), ca.codec, ca.says, stderr)
+		}
+	}
+}
+
 // TestInterlacedStays: two fields stay two fields, and the first stays the first.
 func TestInterlacedStays(t *testing.T) {
 	t.Parallel()

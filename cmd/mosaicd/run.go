@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"os"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"strings"
@@ -85,7 +86,7 @@ func (c *runCommand) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	settings.Collection, settings.Sheet = c.Collection, c.Sheet
-	scratch := cmp.Or(c.Scratch, os.TempDir()+"/mosaicd")
+	scratch := c.scratch()
 	if err := os.MkdirAll(scratch, 0o700); err != nil {
 		return usagef("--scratch: %w", err)
 	}
@@ -136,6 +137,11 @@ func (c *runCommand) Run(ctx context.Context, std streams) error {
 		return usagef("--%s", flagOf(err))
 	}
 	return d.run(ctx)
+}
+
+// scratch is the folder for the files of running jobs.
+func (c *runCommand) scratch() string {
+	return cmp.Or(c.Scratch, filepath.Join(os.TempDir(), "mosaicd"))
 }
 
 // engine is the one that this daemon's work is done by.

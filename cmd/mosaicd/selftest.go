@@ -33,19 +33,24 @@ func selftest(ctx context.Context) (sandboxLevel, []sandbox.Probe, error) {
 	if err != nil {
 		return sandboxNone, nil, fmt.Errorf("test the sandbox: %w", err)
 	}
-	denied := 0
-	for _, p := range probes {
-		if p.Denied {
-			denied++
-		}
-	}
-	switch denied {
+	switch denied(probes) {
 	case len(probes):
 		return sandboxFull, probes, nil
 	case 0:
 		return sandboxNone, probes, nil
 	}
 	return sandboxPartial, probes, nil
+}
+
+// denied is how many of the attempts were.
+func denied(probes []sandbox.Probe) int {
+	n := 0
+	for _, p := range probes {
+		if p.Denied {
+			n++
+		}
+	}
+	return n
 }
 
 func probeSandbox(ctx context.Context) (_ []sandbox.Probe, err error) {

@@ -42,8 +42,9 @@ type sendMosaicCommand struct {
 	Style  string   `help:"What a cover looks like: mosaic, blur or fill. This and what follows default to the daemon's own." enum:",mosaic,blur,fill" default:"" placeholder:"STYLE"`
 	Blocks *int     `help:"Mosaic cells across the longer side of a face, 2 to 8." placeholder:"N"`
 	Margin *float64 `help:"How much each box grows on every side, as a fraction of its size, 0 to 2." placeholder:"F"`
-	Preset string   `help:"x264 preset, ultrafast to placebo." placeholder:"NAME"`
-	CRF    *int     `name:"crf" help:"x264 quality, 0 (best) to 51." placeholder:"N"`
+	Codec  string   `help:"Codec of the output's video: auto (HEVC where the source is HEVC, else H.264), h264 or hevc." enum:",auto,h264,hevc" default:"" placeholder:"NAME"`
+	Preset string   `help:"Preset of x264 and x265, ultrafast to placebo." placeholder:"NAME"`
+	CRF    *int     `name:"crf" help:"Quality of x264 and x265 (CRF), 0 (best) to 51." placeholder:"N"`
 
 	AllowWeak  bool     `name:"allow-weak" help:"Take up to 64 blocks. From cells that fine a face can be made out again."`
 	Cover      string   `help:"Who is covered, by the matches of a face search: all, strangers (all but the people in the collection) or listed (only them)." enum:",all,strangers,listed" default:"" placeholder:"WHO"`
@@ -63,7 +64,7 @@ func (c *sendMosaicCommand) Run(ctx context.Context, std streams, send *sendComm
 	r := event.Request{
 		Version: 1, Kind: jobs.KindMosaic,
 		Options: event.Options{
-			Style: c.Style, Blocks: c.Blocks, Margin: c.Margin, Preset: c.Preset, CRF: c.CRF, AllowWeak: c.AllowWeak,
+			Style: c.Style, Blocks: c.Blocks, Margin: c.Margin, Codec: c.Codec, Preset: c.Preset, CRF: c.CRF, AllowWeak: c.AllowWeak,
 			Cover: c.Cover, Similarity: c.Similarity, Collection: c.Collection, Sheet: c.Sheet,
 		},
 	}

@@ -11,14 +11,15 @@ type coverFlags struct {
 	Cover      string  `help:"Who is covered where the detections are of a face search: all, strangers (all but the people in the collection) or listed (only them)." enum:"all,strangers,listed" default:"all" env:"MOSAICD_COVER"`
 	Similarity float64 `help:"How alike a face must be to one of the collection to count as the same, 1 to 100 percent." default:"80" env:"MOSAICD_SIMILARITY"`
 	Margin     float64 `help:"How much each box grows on every side, as a fraction of its size, 0 to 2." default:"0.15" env:"MOSAICD_MARGIN"`
-	Preset     string  `help:"x264 preset, ultrafast to placebo: slower makes smaller files." default:"medium" env:"MOSAICD_PRESET"`
-	CRF        int     `name:"crf" help:"x264 quality, 0 (best) to 51: 18 is hard to tell from the source." default:"20" env:"MOSAICD_CRF"`
+	Codec      string  `help:"Codec of the output's video: auto (HEVC where the source is HEVC, else H.264), h264 or hevc." enum:"auto,h264,hevc" default:"auto" env:"MOSAICD_CODEC"`
+	Preset     string  `help:"Preset of x264 and x265, ultrafast to placebo: slower makes smaller files." default:"medium" env:"MOSAICD_PRESET"`
+	CRF        int     `name:"crf" help:"Quality of x264 and x265 (CRF), 0 (best) to 51: 18 is hard to tell from the source." default:"20" env:"MOSAICD_CRF"`
 	AllowWeak  bool    `name:"allow-weak" help:"Take up to 64 blocks. From cells that fine a face can be made out again." env:"MOSAICD_ALLOW_WEAK"`
 	Threads    int     `help:"Threads of the encoder; 0 is one for each core." default:"0" env:"MOSAICD_THREADS"`
 }
 
 func (f coverFlags) settings() (jobs.Settings, error) {
-	s := jobs.Settings{Style: f.Style, Blocks: f.Blocks, Margin: f.Margin, Preset: f.Preset, CRF: f.CRF, Threads: f.Threads, AllowWeak: f.AllowWeak, Cover: f.Cover, Similarity: f.Similarity}
+	s := jobs.Settings{Style: f.Style, Blocks: f.Blocks, Margin: f.Margin, Codec: f.Codec, Preset: f.Preset, CRF: f.CRF, Threads: f.Threads, AllowWeak: f.AllowWeak, Cover: f.Cover, Similarity: f.Similarity}
 	if err := s.Validate(); err != nil {
 		return s, usagef("--%w", err) // its text starts with the flag's name
 	}

@@ -26,6 +26,9 @@ needs=(
 	curl:/usr/bin/curl
 	ca-certificates:/etc/ssl/certs/ca-certificates.crt
 	libx264-dev:/usr/include/x264.h
+	libx265-dev:/usr/include/x265.h
+	libnuma-dev:/usr/include/numa.h
+	g++:/usr/bin/g++
 	libdav1d-dev:/usr/include/dav1d/dav1d.h
 	zlib1g-dev:/usr/include/zlib.h
 )
@@ -35,7 +38,7 @@ join() { local IFS=,; echo "$*"; }
 decoders=(h264 hevc vp8 vp9 libdav1d mpeg1video mpeg2video mpeg4 mjpeg prores png rawvideo wrapped_avframe
 	aac aac_latm ac3 eac3 mp2float mp3float opus vorbis flac alac
 	pcm_alaw pcm_mulaw pcm_s16be pcm_s16le pcm_s24be pcm_s24le pcm_s32be pcm_s32le pcm_f32be pcm_f32le pcm_u8)
-encoders=(libx264 aac png mjpeg rawvideo wrapped_avframe pcm_s16le)
+encoders=(libx264 libx265 aac png mjpeg rawvideo wrapped_avframe pcm_s16le)
 parsers=(h264 hevc vp8 vp9 av1 mpegvideo mpeg4video mjpeg png
 	aac aac_latm ac3 mpegaudio opus vorbis flac)
 demuxers=(mov matroska mpegts flv avi ffmetadata)
@@ -51,7 +54,7 @@ flags=(
 	--disable-everything --disable-network --disable-autodetect
 	--disable-doc --disable-debug --disable-shared --enable-static --enable-pic
 	--disable-ffplay --disable-ffprobe --enable-ffmpeg
-	--enable-gpl --enable-libx264 --enable-libdav1d --enable-zlib
+	--enable-gpl --enable-libx264 --enable-libx265 --enable-libdav1d --enable-zlib
 	--enable-protocol=file,pipe
 	--enable-indev=lavfi
 	--enable-decoder="$(join "${decoders[@]}")"
@@ -154,9 +157,10 @@ rm -rf "$prefix"
 say "compiling on $(nproc) cores: two to three minutes on two"
 make -j"$(nproc)" >>"$prefix.log" 2>&1 || { tail -n 20 "$prefix.log" >&2; die "make failed"; }
 make install >>"$prefix.log" 2>&1 || { tail -n 20 "$prefix.log" >&2; die "make install failed"; }
-# The linker would take a shared library where both are there: name the archives.
-# dav1d stays shared: Debian ships no archive of it.
-sed -i 's/-lx264/-l:libx264.a/g; s/-lz\b/-l:libz.a/g' "$prefix"/lib/pkgconfig/*.pc
+# The linker would take a shared library where both are there: name the archives,
+# and those of what x265 is written with. dav1d stays shared: Debian ships no
+# archive of it.
+sed -i -E 's/-l(x264|x265|numa|z)\b/-l:lib\1.a/g; s/-lstdc\+\+/-l:libstdc++.a/g; s/-lgcc_s\b/-l:libgcc_eh.a/g' "$prefix"/lib/pkgconfig/*.pc
 touch "$prefix/done"
 say "built in $((SECONDS - started)) s"
 echo "$prefix"

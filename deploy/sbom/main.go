@@ -16,7 +16,7 @@ import (
 )
 
 // debian are the packages whose libraries are in the binary or beside it.
-var debian = []string{"libc6", "libdav1d6", "libx264-dev", "zlib1g-dev"}
+var debian = []string{"libc6", "libdav1d6", "libnuma-dev", "libstdc++-12-dev", "libx264-dev", "libx265-dev", "zlib1g-dev"}
 
 func main() {
 	version := flag.String("version", "dev", "of mosaicd")

@@ -23,8 +23,10 @@ type artist struct {
 	// time base. A last frame without a duration would end where it begins, and
 	// players would pass over it.
 	usual   int64
-	covered int64         // frames drawn on
-	end     time.Duration // of the last frame, from the start of the first
+	covered int64 // frames drawn on
+	// dynamicHDR: a frame had metadata that the output has not.
+	dynamicHDR bool
+	end        time.Duration // of the last frame, from the start of the first
 }
 
 func (a *artist) touch(f *astiav.Frame, base astiav.Rational) error {
@@ -35,6 +37,7 @@ func (a *artist) touch(f *astiav.Frame, base astiav.Rational) error {
 	if err := tame(f, a.layout); err != nil {
 		return fmt.Errorf("frame at %s: %w", at, err)
 	}
+	a.dynamicHDR = a.dynamicHDR || hasDynamicHDR(f)
 	if frameDuration(f) <= 0 {
 		setFrameDuration(f, a.usual)
 	}

@@ -15,9 +15,10 @@ type decoder struct {
 	cc       *astiav.CodecContext
 	timeBase astiav.Rational
 	stream   int
-	// refused counts packets that the codec could make nothing of.
-	refused int64
-	packets int64
+	// refused counts packets that the codec could make nothing of, damaged the frames
+	// that it could not make whole.
+	refused, damaged int64
+	packets          int64
 }
 
 func openDecoder(in *input, threads int) (_ *decoder, err error) {
@@ -80,7 +81,12 @@ func (d *decoder) receive(frame *astiav.Frame) error {
 		switch {
 		case errors.Is(err, astiav.ErrInvaliddata): // with frame threads a bad packet shows here
 			d.refused++
-		case err == nil || errors.Is(err, astiav.ErrEagain) || errors.Is(err, astiav.ErrEof):
+		case err == nil:
+			if damaged(frame) {
+				d.damaged++
+			}
+			return nil
+		case errors.Is(err, astiav.ErrEagain) || errors.Is(err, astiav.ErrEof):
 			return err
 		default:
 			return ofFile(fmt.Errorf("decode video stream %d: %w", d.stream, err))
@@ -93,11 +99,14 @@ func (d *decoder) verdict(frames int64) error {
 	switch {
 	case frames == 0:
 		return ffmpeg.Errorf(ffmpeg.CodeInvalid, "no picture could be decoded from video stream %d (%d packets, %d of them refused)", d.stream, d.packets, d.refused)
-	case d.refused*20 > d.packets:
-		return ffmpeg.Errorf(ffmpeg.CodeInvalid, "video stream %d is damaged: %d of its %d packets can't be decoded", d.stream, d.refused, d.packets)
+	case d.errors()*20 > d.packets:
+		return ffmpeg.Errorf(ffmpeg.CodeInvalid, "video stream %d is damaged: %d of its %d packets can't be decoded, and %d frames are not whole", d.stream, d.refused, d.packets, d.damaged)
 	}
 	return nil
 }
+
+// errors are what the decoder had to make the best of.
+func (d *decoder) errors() int64 { return d.refused + d.damaged }
 
 // Close frees everything. Calling it again does nothing.
 func (d *decoder) Close() { d.cc.Free() }

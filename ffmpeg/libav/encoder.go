@@ -1,8 +1,11 @@
 package libav
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"math/bits"
+	"runtime"
 	"slices"
 	"strconv"
 
@@ -25,9 +28,25 @@ func (p pictureFormat) String() string {
 	return fmt.Sprintf("%dx%d %s", p.width, p.height, p.pixels.Name())
 }
 
-// An encoder turns frames into H.264 packets. One goroutine uses it.
+// Names of libav's encoders.
+const (
+	x264 = "libx264"
+	x265 = "libx265"
+)
+
+// encoderOf is the one that makes what somebody asked for, a value of ffmpeg.Codecs,
+// of a source.
+func encoderOf(asked string, source astiav.CodecID) string {
+	if asked == ffmpeg.CodecHEVC || asked != ffmpeg.CodecH264 && source == astiav.CodecIDHevc {
+		return x265
+	}
+	return x264
+}
+
+// An encoder turns frames into packets of H.264 or HEVC. One goroutine uses it.
 type encoder struct {
 	cc       *astiav.CodecContext
+	codec    *astiav.Codec
 	format   pictureFormat
 	timeBase astiav.Rational
 	stream   int // of the source, for errors
@@ -36,11 +55,11 @@ type encoder struct {
 	bottomFirst bool
 }
 
-// openEncoder opens x264 with the look of the source's video, which is at path: size,
+// openEncoder opens x264 or x265 with the look of the source's video, which is at path: size,
 // pixel format, colour description, sample aspect ratio, fields, time base.
 func openEncoder(in *input, path string, settings ffmpeg.Video, globalHeader bool) (*encoder, error) {
 	params := in.video.CodecParameters()
-	e, err := newEncoder(pictureFormat{params.Width(), params.Height(), params.PixelFormat()}, in.video.TimeBase())
+	e, err := newEncoder(encoderOf(settings.Codec, params.CodecID()), pictureFormat{params.Width(), params.Height(), params.PixelFormat()}, in.video.TimeBase())
 	if err != nil {
 		return nil, err
 	}
@@ -51,6 +70,10 @@ func openEncoder(in *input, path string, settings ffmpeg.Video, globalHeader boo
 	copyFieldOrder(e.cc, params)
 	interlaced, bottomFirst := fields(params)
 	e.bottomFirst = bottomFirst
+	if interlaced && e.codec.Name() == x265 {
+		e.Close()
+		return nil, e.noFields()
+	}
 	if interlaced {
 		// Else x264 codes both fields as one picture, and says that it is.
 		e.cc.SetFlags(e.cc.Flags().Add(astiav.CodecContextFlagInterlacedDct).Add(astiav.CodecContextFlagInterlacedMe))
@@ -66,15 +89,18 @@ func openEncoder(in *input, path string, settings ffmpeg.Video, globalHeader boo
 	return e, nil
 }
 
-func newEncoder(format pictureFormat, timeBase astiav.Rational) (*encoder, error) {
-	codec := astiav.FindEncoderByName("libx264")
+func newEncoder(name string, format pictureFormat, timeBase astiav.Rational) (*encoder, error) {
+	codec := astiav.FindEncoderByName(name)
 	if codec == nil {
-		return nil, errors.New("open encoder: this libav has no libx264")
+		return nil, fmt.Errorf("open encoder: this libav has no %s", name)
 	}
 	if !slices.Contains(codec.PixelFormats(), format.pixels) {
-		return nil, ffmpeg.Errorf(ffmpeg.CodeUnsupported, "pixel format %s has no H.264 form", format.pixels.Name())
+		return nil, ffmpeg.Errorf(ffmpeg.CodeUnsupported, "pixel format %s has no form that %s writes", format.pixels.Name(), name)
 	}
-	e := &encoder{cc: astiav.AllocCodecContext(codec), format: format, timeBase: timeBase}
+	if err := fits(name, format); err != nil {
+		return nil, err
+	}
+	e := &encoder{cc: astiav.AllocCodecContext(codec), codec: codec, format: format, timeBase: timeBase}
 	if e.cc == nil {
 		return nil, errors.New("open encoder: out of memory")
 	}
@@ -86,6 +112,25 @@ func newEncoder(format pictureFormat, timeBase astiav.Rational) (*encoder, error
 	return e, nil
 }
 
+// minHEVC is the smallest side of a picture that x265 takes, in pixels.
+const minHEVC = 16
+
+// fits refuses sizes that the codec has no form for: it crops by whole samples of
+// chroma (H.264, 7.4.2.1.1; H.265, 7.4.3.2.1).
+func fits(name string, f pictureFormat) error {
+	l, err := layoutOf(f.pixels, false)
+	if err != nil {
+		return err
+	}
+	if x, y := 1<<l.shiftX, 1<<l.shiftY; f.width%x != 0 || f.height%y != 0 {
+		return ffmpeg.Errorf(ffmpeg.CodeUnsupported, "a picture of %s has no form that %s writes: with such chroma its width must be a multiple of %d, and its height of %d", f, name, x, y)
+	}
+	if name == x265 && min(f.width, f.height) < minHEVC {
+		return ffmpeg.Errorf(ffmpeg.CodeUnsupported, "a picture of %s is too small for %s: choose H.264 for the output", f, name)
+	}
+	return nil
+}
+
 func (e *encoder) open(settings ffmpeg.Video, globalHeader bool) error {
 	e.cc.SetThreadCount(settings.Threads)
 	if globalHeader {
@@ -95,12 +140,17 @@ func (e *encoder) open(settings ffmpeg.Video, globalHeader bool) error {
 	if settings.Preset != "" {
 		options["preset"] = settings.Preset
 	}
-	if e.bottomFirst {
+	if e.codec.Name() == x265 {
+		// It writes to standard error by itself; and it looks for the number of cores
+		// where the sandbox lets nobody look. What libav calls threads is how many
+		// pictures are coded at once: about as many as x265 itself would choose.
+		threads := cmp.Or(settings.Threads, runtime.NumCPU())
+		options["x265-params"] = fmt.Sprintf("log-level=error:pools=%d", threads)
+		e.cc.SetThreadCount(1 + bits.Len(uint(threads/4)))
+	} else if e.bottomFirst {
 		options["x264-params"] = "bff=1"
 	}
-	err := withOptions(options, func(d *astiav.Dictionary) error {
-		return e.cc.Open(astiav.FindEncoderByName("libx264"), d)
-	})
+	err := withOptions(options, func(d *astiav.Dictionary) error { return e.cc.Open(e.codec, d) })
 	if err != nil {
 		return fmt.Errorf("open encoder for %s: %w", e.format, err)
 	}
@@ -119,12 +169,20 @@ func (e *encoder) send(f *astiav.Frame) error {
 		return ffmpeg.Errorf(ffmpeg.CodeUnsupported, "video stream %d changes from %s to %s at %s: a change within a file is not supported",
 			e.stream, e.format, got, toDuration(f.Pts(), e.timeBase))
 	}
+	if e.codec.Name() == x265 && interlaced(f) {
+		return e.noFields()
+	}
 	// x264 would take the source's choice of I, P and B for an order.
 	f.SetPictureType(astiav.PictureTypeNone)
 	if err := e.cc.SendFrame(f); err != nil {
 		return fmt.Errorf("encode video stream %d at %s: %w", e.stream, toDuration(f.Pts(), e.timeBase), err)
 	}
 	return nil
+}
+
+// noFields says why x265 is not given interlaced video: it takes fields for frames.
+func (e *encoder) noFields() error {
+	return ffmpeg.Errorf(ffmpeg.CodeUnsupported, "video stream %d is interlaced, which %s does not write: choose H.264 for the output", e.stream, e.codec.Name())
 }
 
 // receive fills pkt. It returns astiav.ErrEagain when the encoder wants another

@@ -9,53 +9,47 @@ import (
 // firstFramePackets is how many packets of the video are read for its first frame.
 const firstFramePackets = 256
 
-// firstFrame decodes the first picture of a file, with contexts of its own. It
-// returns nil where there is none: whoever decodes all of it will say why.
-func firstFrame(path string) (_ *astiav.Frame, err error) {
+// firstFrame decodes the first picture of a file into frame, with contexts of its own.
+// It returns false where there is none: whoever decodes all of it will say why.
+func firstFrame(path string, frame *astiav.Frame) (bool, error) {
 	in, err := openInput(path)
 	if err != nil {
-		return nil, err
+		return false, err
 	}
 	defer in.Close()
 	dec, err := openDecoder(in, 1)
 	if err != nil {
-		return nil, err
+		return false, err
 	}
 	defer dec.Close()
-	pkt, frame := astiav.AllocPacket(), astiav.AllocFrame()
-	if pkt == nil || frame == nil {
-		return nil, errors.New("allocate the first frame: out of memory")
+	pkt := astiav.AllocPacket()
+	if pkt == nil {
+		return false, errors.New("look at the first frame: out of memory")
 	}
 	defer pkt.Free()
-	keep := false
-	defer func() {
-		if !keep {
-			frame.Free()
-		}
-	}()
 	for read := 0; read < firstFramePackets; {
 		err := in.read(pkt)
-		if errors.Is(err, astiav.ErrEof) {
-			return nil, nil
-		} else if err != nil {
-			return nil, err
-		}
-		if pkt.StreamIndex() == in.video.Index() {
+		ended := errors.Is(err, astiav.ErrEof)
+		switch {
+		case ended:
+			_, err = dec.send(nil) // very few frames: the decoder holds them all
+		case err == nil && pkt.StreamIndex() == in.video.Index():
 			read++
-			if _, err := dec.send(pkt); err != nil {
-				return nil, err
-			}
-			switch err := dec.receive(frame); {
-			case err == nil:
-				keep = true
-				return frame, nil
-			case !errors.Is(err, astiav.ErrEagain):
-				return nil, err
-			}
+			_, err = dec.send(pkt)
+		}
+		if err != nil {
+			return false, err
 		}
 		pkt.Unref()
+		if err := dec.receive(frame); err == nil {
+			return true, nil
+		} else if errors.Is(err, astiav.ErrEof) || ended {
+			return false, nil
+		} else if !errors.Is(err, astiav.ErrEagain) {
+			return false, err
+		}
 	}
-	return nil, nil
+	return false, nil
 }
 
 // describeHDR tells the encoder what the source says of the display that it was
@@ -65,10 +59,13 @@ func describeHDR(e *encoder, in *input, path string) error {
 	if in.video.CodecParameters().ColorTransferCharacteristic() != astiav.ColorTransferCharacteristicSmpte2084 {
 		return nil
 	}
-	frame, err := firstFrame(path)
-	if err != nil || frame == nil {
-		return err
+	frame := astiav.AllocFrame()
+	if frame == nil {
+		return errors.New("look at the first frame: out of memory")
 	}
 	defer frame.Free()
+	if found, err := firstFrame(path, frame); err != nil || !found {
+		return err
+	}
 	return lendSideData(e.cc, frame)
 }

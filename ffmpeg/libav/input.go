@@ -3,6 +3,7 @@ package libav
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,11 +32,39 @@ type input struct {
 }
 
 func openInput(path string) (_ *input, err error) {
+	fc, err := openFile(path, nil)
+	if err != nil {
+		return nil, err
+	}
+	in := &input{fc: fc}
+	defer func() {
+		if err != nil {
+			in.Close()
+		}
+	}()
+	if in.video, err = videoStream(fc); err != nil {
+		return nil, err
+	}
+	if err := in.judge(); err != nil {
+		return nil, err
+	}
+	if in.turn, err = orientationOf(in.video.CodecParameters()); err != nil {
+		return nil, err
+	}
+	return in, nil
+}
+
+// openFile reads what a file says of its streams. What it returns is the caller's, to
+// be ended by CloseInput.
+func openFile(path string, besides map[string]string) (*astiav.FormatContext, error) {
 	fc := astiav.AllocFormatContext()
 	if fc == nil {
 		return nil, errors.New("open input: out of memory")
 	}
 	demuxer, err := sniff(path)
+	if err == nil {
+		err = whole(path, demuxer)
+	}
 	if err != nil {
 		fc.Free()
 		return nil, err
@@ -47,14 +76,16 @@ func openInput(path string) (_ *input, err error) {
 	}
 	options := astiav.NewDictionary()
 	defer options.Free()
-	for key, value := range map[string]string{
+	all := map[string]string{
 		"format_whitelist":   format.Name(),
 		"protocol_whitelist": "file",
 		"max_streams":        strconv.Itoa(maxStreams),
 		// Of MOV: references to other files.
 		"enable_drefs":      "0",
 		"use_absolute_path": "0",
-	} {
+	}
+	maps.Copy(all, besides)
+	for key, value := range all {
 		if err := options.Set(key, value, 0); err != nil {
 			fc.Free()
 			return nil, fmt.Errorf("open input: option %s: %w", key, err)
@@ -64,27 +95,13 @@ func openInput(path string) (_ *input, err error) {
 	if err := fc.OpenInput("file:"+path, format, options); err != nil { // frees fc on failure
 		return nil, openError(err)
 	}
-	in := &input{fc: fc}
-	defer func() {
-		if err != nil {
-			in.Close()
-		}
-	}()
 	// Never with options: v0.39.0 hands one dictionary where libav reads one for
 	// each stream.
 	if err := fc.FindStreamInfo(nil); err != nil {
+		fc.CloseInput()
 		return nil, ffmpeg.Errorf(ffmpeg.CodeNotVideo, "not a video: its streams can't be read: %w", err)
 	}
-	if in.video, err = videoStream(fc); err != nil {
-		return nil, err
-	}
-	if err := in.judge(); err != nil {
-		return nil, err
-	}
-	if in.turn, err = orientationOf(in.video.CodecParameters()); err != nil {
-		return nil, err
-	}
-	return in, nil
+	return fc, nil
 }
 
 // OutOfMemory reports whether that is why libav could not go on.

@@ -66,7 +66,7 @@ func Watch(ctx context.Context, path string, look Look, show func(at time.Durati
 		return ffmpeg.Report{}, err
 	}
 	return ffmpeg.Report{
-		Source: in.media(), Frames: v.progress.progress.Frames, DecodeErrors: dec.refused,
+		Source: in.media(), Frames: v.progress.progress.Frames, DecodeErrors: dec.errors(),
 	}, nil
 }
 

@@ -81,13 +81,16 @@ func Mosaic(ctx context.Context, spec ffmpeg.Spec, covers Covers, progress func(
 	if err := p.run(ctx); err != nil {
 		return ffmpeg.Report{}, err
 	}
+	if p.artist.dynamicHDR {
+		out.drop(in.video, "its HDR10+ metadata, which is of the source's own pictures")
+	}
 	source := in.media()
 	output := source
 	output.Format, output.Codec, output.Streams = spec.Format, enc.cc.CodecID().Name(), out.fc.NbStreams()
 	output.Duration = p.artist.end.Seconds()
 	return ffmpeg.Report{
 		Source: source, Output: output,
-		Frames: p.frames, FramesCovered: p.artist.covered, DecodeErrors: dec.refused,
+		Frames: p.frames, FramesCovered: p.artist.covered, DecodeErrors: dec.errors(),
 		Dropped: out.dropped,
 	}, nil
 }

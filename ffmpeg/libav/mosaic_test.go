@@ -325,7 +325,7 @@ func TestMosaicRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 			return write(t, string(whole[:len(whole)/2]))
-		}, ffmpeg.CodeNotVideo, "not a video"},
+		}, ffmpeg.CodeInvalid, "the file is cut off: it has "},
 		{"damaged", func(t *testing.T) string {
 			path := testPattern(t, "a.mp4", "-movflags", "+faststart")
 			whole, err := os.ReadFile(path)

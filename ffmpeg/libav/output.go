@@ -27,6 +27,8 @@ type output struct {
 type route struct {
 	stream   *astiav.Stream
 	timeBase astiav.Rational // of the packets
+	verbatim bool            // the container stores their payloads as they are
+	written  *tally
 }
 
 func openOutput(path, format string) (_ *output, err error) {
@@ -88,6 +90,13 @@ func (o *output) addEncoded(source *astiav.Stream, e *encoder) error {
 	if err := copySideData(s.CodecParameters(), source.CodecParameters()); err != nil {
 		return fmt.Errorf("copy side data of stream %d: %w", source.Index(), err)
 	}
+	if hasDolbyVision(source.CodecParameters()) {
+		o.drop(source, "its Dolby Vision metadata, which is of the source's own pictures")
+	}
+	if isSet(source.Metadata(), "alpha_mode", "1") {
+		o.drop(source, "its transparency, which the output codec has not")
+	}
+	o.tag(s)
 	setSampleAspectRatio(s, e.cc.SampleAspectRatio())
 	return nil
 }
@@ -115,20 +124,19 @@ const timecodeTag = astiav.CodecTag('t' | 'm'<<8 | 'c'<<16 | 'd'<<24)
 func (o *output) addCopy(source *astiav.Stream) error {
 	params := source.CodecParameters()
 	kind := params.MediaType()
-	what := fmt.Sprintf("stream %d (%s, %s)", source.Index(), kind, params.CodecID().Name())
 	switch {
 	case isPicture(source):
 		// Cover art is a frame of the video more often than not.
-		o.dropped = append(o.dropped, what+": a still picture that no face was looked for in")
+		o.drop(source, "a still picture that no face was looked for in")
 		return nil
 	case kind == astiav.MediaTypeVideo || kind == astiav.MediaTypeAudio || kind == astiav.MediaTypeSubtitle:
 		if !o.canHold(params.CodecID()) {
-			return ffmpeg.Errorf(ffmpeg.CodeUnsupported, "%s can't be copied into %s: choose another container for the output, such as .mkv or .mov", what, o.format)
+			return ffmpeg.Errorf(ffmpeg.CodeUnsupported, "%s can't be copied into %s: choose another container for the output, such as .mkv or .mov", nameOf(source), o.format)
 		}
 	case params.CodecTag() == timecodeTag && (o.format == "mp4" || o.format == "mov"):
 		return nil // the muxer makes one of the video's metadata, where the demuxer put it
 	case !o.canHold(params.CodecID()) || params.CodecID() == astiav.CodecIDNone:
-		o.dropped = append(o.dropped, what+": "+o.format+" can't hold it")
+		o.drop(source, o.format+" can't hold it")
 		return nil
 	}
 	s, err := o.addStream(source, source.TimeBase())
@@ -138,11 +146,30 @@ func (o *output) addCopy(source *astiav.Stream) error {
 	if err := params.Copy(s.CodecParameters()); err != nil {
 		return fmt.Errorf("copy parameters of stream %d: %w", source.Index(), err)
 	}
-	s.CodecParameters().SetCodecTag(0) // the muxer has its own
+	o.tag(s)
 	if kind == astiav.MediaTypeVideo {
 		setSampleAspectRatio(s, params.SampleAspectRatio())
 	}
 	return nil
+}
+
+// drop notes that a stream, or something of it, is left out.
+func (o *output) drop(source *astiav.Stream, why string) {
+	o.dropped = append(o.dropped, nameOf(source)+": "+why)
+}
+
+func nameOf(s *astiav.Stream) string {
+	return fmt.Sprintf("stream %d (%s, %s)", s.Index(), s.CodecParameters().MediaType(), s.CodecParameters().CodecID().Name())
+}
+
+// tag names the codec as the container does: the muxer knows how, but for HEVC. Apple's
+// players take it only by the name that promises its headers apart.
+// https://developer.apple.com/documentation/http-live-streaming/hls-authoring-specification-for-apple-devices
+func (o *output) tag(s *astiav.Stream) {
+	s.CodecParameters().SetCodecTag(0)
+	if s.CodecParameters().CodecID() == astiav.CodecIDHevc && (o.format == "mp4" || o.format == "mov") {
+		s.CodecParameters().SetCodecTag(astiav.CodecTag('h' | 'v'<<8 | 'c'<<16 | '1'<<24))
+	}
 }
 
 // addStream adds a stream that says of itself what the source's does.
@@ -158,13 +185,22 @@ func (o *output) addStream(source *astiav.Stream, timeBase astiav.Rational) (*as
 	if err := copyMetadata(source.Metadata(), s.SetMetadata); err != nil {
 		return nil, fmt.Errorf("copy metadata of stream %d: %w", source.Index(), err)
 	}
-	o.routes[source.Index()] = route{stream: s, timeBase: timeBase}
+	o.routes[source.Index()] = route{stream: s, timeBase: timeBase, verbatim: o.keepsPayload(source.CodecParameters()), written: &tally{}}
 	return s, nil
 }
 
 // ofContainer are metadata entries that describe the source's container or
 // encoder and would be wrong in the output.
-var ofContainer = []string{"major_brand", "minor_version", "compatible_brands", "encoder"}
+var ofContainer = []string{"major_brand", "minor_version", "compatible_brands", "encoder", "alpha_mode"}
+
+// isSet reports whether metadata, which may be nil, has an entry of that value.
+func isSet(d *astiav.Dictionary, key, value string) bool {
+	if d == nil {
+		return false
+	}
+	e := d.Get(key, nil, 0)
+	return e != nil && e.Value() == value
+}
 
 // copyMetadata gives set a dictionary of its own: libav frees it with whatever
 // set puts it into.
@@ -210,6 +246,7 @@ func (o *output) write(pkt *astiav.Packet) error {
 		pkt.Unref()
 		return nil
 	}
+	r.written.add(pkt)
 	pts := pkt.Pts()
 	pkt.SetStreamIndex(r.stream.Index())
 	pkt.RescaleTs(r.timeBase, r.stream.TimeBase())
@@ -220,7 +257,8 @@ func (o *output) write(pkt *astiav.Packet) error {
 	return nil
 }
 
-// finish writes the end of the file and closes it. A full disk may show only here.
+// finish writes the end of the file, closes it and reads it again. A full disk may
+// show only here.
 func (o *output) finish() error {
 	if err := o.fc.WriteTrailer(); err != nil {
 		return fmt.Errorf("write trailer: %w", err)
@@ -229,6 +267,9 @@ func (o *output) finish() error {
 	o.pb = nil
 	if err := pb.Close(); err != nil {
 		return fmt.Errorf("close output: %w", err)
+	}
+	if err := o.audit(); err != nil {
+		return err
 	}
 	return o.sync()
 }

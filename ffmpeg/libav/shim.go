@@ -36,7 +36,8 @@ package libav
 // static int copy_side_data(AVCodecParameters *dst, const AVCodecParameters *src) {
 //     for (int i = 0; i < src->nb_coded_side_data; i++) {
 //         const AVPacketSideData *from = &src->coded_side_data[i];
-//         if (from->type == AV_PKT_DATA_CPB_PROPERTIES) // the source encoder's, not ours
+//         if (from->type == AV_PKT_DATA_CPB_PROPERTIES || // the source encoder's, not ours
+//             from->type == AV_PKT_DATA_DOVI_CONF)
 //             continue;
 //         if (av_packet_side_data_get(dst->coded_side_data, dst->nb_coded_side_data, from->type))
 //             continue;
@@ -114,6 +115,13 @@ func copySideData(dst, src *astiav.CodecParameters) error {
 	return check(C.copy_side_data(parametersPointer(dst), parametersPointer(src)))
 }
 
+// hasDolbyVision reports whether the stream has metadata for each picture that no
+// encoder of ours makes again.
+func hasDolbyVision(p *astiav.CodecParameters) bool {
+	c := parametersPointer(p)
+	return C.av_packet_side_data_get(c.coded_side_data, c.nb_coded_side_data, C.AV_PKT_DATA_DOVI_CONF) != nil
+}
+
 func lendSideData(to *astiav.CodecContext, from *astiav.Frame) error {
 	return check(C.lend_side_data(codecPointer(to), framePointer(from)))
 }
@@ -187,6 +195,22 @@ func frameDuration(f *astiav.Frame) int64 { return int64(framePointer(f).duratio
 
 func setFrameDuration(f *astiav.Frame, duration int64) {
 	framePointer(f).duration = C.int64_t(duration)
+}
+
+// damaged reports whether the decoder made up a part of the frame, or says that it
+// may be wrong: of most broken files it makes pictures, and calls them good.
+func damaged(f *astiav.Frame) bool {
+	c := framePointer(f)
+	return c.decode_error_flags != 0 || c.flags&C.AV_FRAME_FLAG_CORRUPT != 0
+}
+
+// interlaced reports whether the frame is of two fields, or one of them.
+func interlaced(f *astiav.Frame) bool { return framePointer(f).flags&C.AV_FRAME_FLAG_INTERLACED != 0 }
+
+// hasDynamicHDR reports whether the frame says how bright its own scene is, as HDR10+
+// has it.
+func hasDynamicHDR(f *astiav.Frame) bool {
+	return C.av_frame_get_side_data(framePointer(f), C.AV_FRAME_DATA_DYNAMIC_HDR_PLUS) != nil
 }
 
 // useFrameDuration has the encoder hand on how long each frame is shown; without

@@ -49,7 +49,7 @@ func NewWriter(path, format string, size image.Point, rate int, settings ffmpeg.
 	if w.out, err = openOutput(path, format); err != nil {
 		return nil, err
 	}
-	w.video, err = newEncoder(pictureFormat{size.X, size.Y, astiav.PixelFormatYuv420P}, astiav.NewRational(1, rate))
+	w.video, err = newEncoder(x264, pictureFormat{size.X, size.Y, astiav.PixelFormatYuv420P}, astiav.NewRational(1, rate))
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func NewWriter(path, format string, size image.Point, rate int, settings ffmpeg.
 		if err := e.ToCodecParameters(s.CodecParameters()); err != nil {
 			return nil, fmt.Errorf("describe stream %d: %w", i, err)
 		}
-		w.out.routes[i] = route{stream: s, timeBase: e.TimeBase()}
+		w.out.routes[i] = route{stream: s, timeBase: e.TimeBase(), written: &tally{}}
 	}
 	if err := w.out.writeHeader(); err != nil {
 		return nil, err

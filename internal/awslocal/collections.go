@@ -61,6 +61,15 @@ func noCollection(id string) error {
 	return rekognitionError("ResourceNotFoundException", "The collection id: %s does not exist", id)
 }
 
+// listed are the faces of a collection. The caller holds the lock.
+func (s *searcher) listed(id string) ([]Listed, error) {
+	all, there := s.collections[id]
+	if !there {
+		return nil, noCollection(id)
+	}
+	return all, nil
+}
+
 // createCollection answers CreateCollection.
 func (s *searcher) createCollection(body []byte) (any, error) {
 	var in struct{ CollectionId string }
@@ -84,9 +93,9 @@ func (s *searcher) describeCollection(body []byte) (any, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	listed, there := s.collections[in.CollectionId]
-	if !there {
-		return nil, noCollection(in.CollectionId)
+	listed, err := s.listed(in.CollectionId)
+	if err != nil {
+		return nil, err
 	}
 	return map[string]any{"FaceCount": len(listed), "FaceModelVersion": "7.0"}, nil
 }
@@ -188,9 +197,9 @@ func (s *searcher) indexFaces(ctx context.Context, body []byte) (any, error) {
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	listed, there := s.collections[in.CollectionId]
-	if !there {
-		return nil, noCollection(in.CollectionId)
+	listed, err := s.listed(in.CollectionId)
+	if err != nil {
+		return nil, err
 	}
 	records, unindexed := []any{}, []any{}
 	for i, p := range all {
@@ -230,9 +239,9 @@ func (s *searcher) listFaces(body []byte) (any, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	listed, there := s.collections[in.CollectionId]
-	if !there {
-		return nil, noCollection(in.CollectionId)
+	listed, err := s.listed(in.CollectionId)
+	if err != nil {
+		return nil, err
 	}
 	from := 0
 	if in.NextToken != "" {
@@ -263,9 +272,9 @@ func (s *searcher) deleteFaces(body []byte) (any, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	listed, there := s.collections[in.CollectionId]
-	if !there {
-		return nil, noCollection(in.CollectionId)
+	listed, err := s.listed(in.CollectionId)
+	if err != nil {
+		return nil, err
 	}
 	deleted := []string{}
 	s.collections[in.CollectionId] = slices.DeleteFunc(listed, func(l Listed) bool {

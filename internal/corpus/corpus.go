@@ -32,6 +32,7 @@ const (
 	notVideo    = string(ffmpeg.CodeNotVideo)
 	noStream    = string(ffmpeg.CodeNoVideoStream)
 	unsupported = string(ffmpeg.CodeUnsupported)
+	invalid     = string(ffmpeg.CodeInvalid)
 )
 
 // source is a second of test picture with a tone.
@@ -148,12 +149,12 @@ func byHand(folder string) ([]File, error) {
 		"flv-random.flv":        {"", append([]byte("FLV\x01\x05\x00\x00\x00\x09\x00\x00\x00\x00"), random...)},
 		"avi-random.avi":        {noStream, append([]byte("RIFF\xff\xff\xff\xffAVI LIST"), random...)},
 		"ts-random.ts":          {"", packets(random)},
-		"quarter.mp4":           {notVideo, mp4[:len(mp4)/4]},
-		"half.mp4":              {notVideo, mp4[:len(mp4)/2]},
-		"no-last-byte.mp4":      {"", mp4[:len(mp4)-1]},
-		"faststart-half.mp4":    {"", fast[:len(fast)/2]},
-		"fragmented-half.mp4":   {"", fragmented[:len(fragmented)*2/3]},
-		"half.mkv":              {"", mkv[:len(mkv)/2]},
+		"quarter.mp4":           {invalid, mp4[:len(mp4)/4]},
+		"half.mp4":              {invalid, mp4[:len(mp4)/2]},
+		"no-last-byte.mp4":      {invalid, mp4[:len(mp4)-1]},
+		"faststart-half.mp4":    {invalid, fast[:len(fast)/2]},
+		"fragmented-half.mp4":   {invalid, fragmented[:len(fragmented)*2/3]},
+		"half.mkv":              {invalid, mkv[:len(mkv)/2]},
 		"half.ts":               {"", ts[:len(ts)/2]},
 		"unaligned.ts":          {"", ts[100:]},
 		"first-missing.mkv":     {"", cut(mkv, len(mkv)/3, len(mkv)/2)},

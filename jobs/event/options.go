@@ -12,8 +12,9 @@ type Options struct {
 	Style  string   // mosaic, blur or fill
 	Blocks *int     // cells across the longer side of a box, 2 to MaxBlocks, or to 64 with AllowWeak
 	Margin *float64 // how much a box grows on every side, as a fraction of its size, 0 to 2
-	Preset string   // x264's, ultrafast to placebo
-	CRF    *int     // x264's constant rate factor, 0 (best) to 51
+	Codec  string   // of the output: auto, h264 or hevc
+	Preset string   // the encoder's, ultrafast to placebo
+	CRF    *int     // the encoder's constant rate factor, 0 (best) to 51
 	// AllowWeak takes more than MaxBlocks.
 	AllowWeak bool
 	Cover     string // all, strangers or listed: who is covered, by the matches of a face search
@@ -30,6 +31,7 @@ type Options struct {
 const MaxBlocks = 8
 
 var (
+	codecs  = []string{"auto", "h264", "hevc"}
 	covers  = []string{"all", "strangers", "listed"}
 	styles  = []string{"mosaic", "blur", "fill"}
 	presets = []string{"ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"}
@@ -41,6 +43,7 @@ func optionReaders[T any](of func(*T) *Options) []reader[T] {
 		{"style", false, func(t *T, f field) error { return f.filled(&of(t).Style) }},
 		{"blocks", false, func(t *T, f field) error { of(t).Blocks = new(int); return f.integer(of(t).Blocks) }},
 		{"margin", false, func(t *T, f field) error { of(t).Margin = new(float64); return f.number(of(t).Margin) }},
+		{"codec", false, func(t *T, f field) error { return f.filled(&of(t).Codec) }},
 		{"preset", false, func(t *T, f field) error { return f.filled(&of(t).Preset) }},
 		{"crf", false, func(t *T, f field) error { of(t).CRF = new(int); return f.integer(of(t).CRF) }},
 		{"allowWeak", false, func(t *T, f field) error { return f.truth(&of(t).AllowWeak) }},
@@ -61,6 +64,8 @@ func (o Options) validate() error {
 		return &InvalidError{"blocks", fmt.Sprintf("must be 2 to %d, as a face can be made out again from finer cells; \"allowWeak\": true takes them", MaxBlocks), fmt.Sprint(*o.Blocks)}
 	case o.Margin != nil && !(*o.Margin >= 0 && *o.Margin <= 2): // NaN is neither
 		return &InvalidError{"margin", "must be 0 to 2", fmt.Sprint(*o.Margin)}
+	case o.Codec != "" && !slices.Contains(codecs, o.Codec):
+		return &InvalidError{"codec", "must be one of " + strings.Join(codecs, ", "), quote(o.Codec)}
 	case o.Preset != "" && !slices.Contains(presets, o.Preset):
 		return &InvalidError{"preset", "must be one of " + strings.Join(presets, ", "), quote(o.Preset)}
 	case o.CRF != nil && (*o.CRF < 0 || *o.CRF > 51):

@@ -229,6 +229,7 @@ func (r Request) refuseStrangers() error {
 		{"style", r.Options.Style != ""},
 		{"blocks", r.Options.Blocks != nil},
 		{"margin", r.Options.Margin != nil},
+		{"codec", r.Options.Codec != ""},
 		{"preset", r.Options.Preset != ""},
 		{"crf", r.Options.CRF != nil},
 		{"allowWeak", r.Options.AllowWeak},

@@ -19,7 +19,7 @@ func full() event.Request {
 		Source:      event.Location{Bucket: "uploads", Key: "a b/100%/+é?versionId=x#<&>\n.mp4", VersionID: "3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY"},
 		Destination: event.Location{Bucket: "covered", Key: "a.mp4"},
 		Detections:  []event.Location{{Bucket: "uploads", Key: "1.json"}, {Bucket: "uploads", Key: "2.json"}},
-		Options:     event.Options{Style: "blur", Blocks: new(9), Margin: new(0.25), Preset: "slow", CRF: new(21), AllowWeak: true, Cover: "strangers", Similarity: new(90.5), Collection: "staff-1", Sheet: true},
+		Options:     event.Options{Style: "blur", Blocks: new(9), Margin: new(0.25), Codec: "hevc", Preset: "slow", CRF: new(21), AllowWeak: true, Cover: "strangers", Similarity: new(90.5), Collection: "staff-1", Sheet: true},
 		Regions:     json.RawMessage(`{"only":[{"end":60}]}`),
 	}
 }
@@ -100,7 +100,7 @@ func TestRequestEveryField(t *testing.T) {
 const mosaicForm = `{"version":1,"kind":"mosaic","source":"s3://uploads/a b/100%/+é?versionId=x#\u003c\u0026\u003e\n.mp4",` +
 	`"destination":"s3://covered/a.mp4","versionId":"3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY",` +
 	`"detections":["s3://uploads/1.json","s3://uploads/2.json"],` +
-	`"style":"blur","blocks":9,"margin":0.25,"preset":"slow","crf":21,"allowWeak":true,"cover":"strangers","similarity":90.5,"collection":"staff-1","sheet":true,"regions":{"only":[{"end":60}]}}`
+	`"style":"blur","blocks":9,"margin":0.25,"codec":"hevc","preset":"slow","crf":21,"allowWeak":true,"cover":"strangers","similarity":90.5,"collection":"staff-1","sheet":true,"regions":{"only":[{"end":60}]}}`
 
 func TestRequestLeavesOutWhatIsNotSet(t *testing.T) {
 	t.Parallel()
@@ -158,6 +158,8 @@ func TestRequestLimits(t *testing.T) {
 		{func(r *event.Request) { *r.Options.Margin = 2.01 }, "margin: must be 0 to 2 (got 2.01)"},
 		{func(r *event.Request) { *r.Options.Margin = -0.01 }, "margin: must be 0 to 2 (got -0.01)"},
 		{func(r *event.Request) { *r.Options.Margin = math.NaN() }, "margin: must be 0 to 2 (got NaN)"},
+		{func(r *event.Request) { r.Options.Codec = "auto" }, ""},
+		{func(r *event.Request) { r.Options.Codec = "h265" }, "codec: must be one of auto, h264, hevc (got \"h265\")"},
 		{func(r *event.Request) { r.Options.Preset = "ultrafast" }, ""},
 		{func(r *event.Request) { r.Options.Preset = "placebo" }, ""},
 		{func(r *event.Request) { r.Options.Preset = "quick" }, "preset: must be one of ultrafast, "},

@@ -153,6 +153,7 @@ func (r Request) MarshalJSON() ([]byte, error) {
 		Style       string          `json:"style,omitempty"`
 		Blocks      *int            `json:"blocks,omitempty"`
 		Margin      *float64        `json:"margin,omitempty"`
+		Codec       string          `json:"codec,omitempty"`
 		Preset      string          `json:"preset,omitempty"`
 		CRF         *int            `json:"crf,omitempty"`
 		AllowWeak   bool            `json:"allowWeak,omitempty"`
@@ -177,6 +178,7 @@ func (r Request) MarshalJSON() ([]byte, error) {
 		Style:       r.Options.Style,
 		Blocks:      r.Options.Blocks,
 		Margin:      r.Options.Margin,
+		Codec:       r.Options.Codec,
 		Preset:      r.Options.Preset,
 		CRF:         r.Options.CRF,
 		AllowWeak:   r.Options.AllowWeak,

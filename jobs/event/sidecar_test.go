@@ -151,6 +151,7 @@ func form(t *testing.T, s event.Sidecar) []byte {
 	set("style", s.Options.Style)
 	set("blocks", s.Options.Blocks)
 	set("margin", s.Options.Margin)
+	set("codec", s.Options.Codec)
 	set("preset", s.Options.Preset)
 	set("crf", s.Options.CRF)
 	if s.Settings.Bucket != "" {

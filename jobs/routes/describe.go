@@ -19,10 +19,17 @@ func (s Step) String() string {
 	say("style", s.Options.Style)
 	say("blocks", deref(s.Options.Blocks))
 	say("margin", deref(s.Options.Margin))
+	say("cover", s.Options.Cover)
+	say("similarity", deref(s.Options.Similarity))
+	say("collection", s.Options.Collection)
+	say("codec", s.Options.Codec)
 	say("preset", s.Options.Preset)
 	say("crf", deref(s.Options.CRF))
 	if s.Options.AllowWeak {
 		say("allowWeak", "true")
+	}
+	if s.Options.Sheet {
+		say("sheet", "true")
 	}
 	if s.Fallback {
 		say("fallback", "builtin")

@@ -225,6 +225,7 @@ func readStep(n node) (s Step, err error) {
 }
 
 var (
+	codecs        = []string{"auto", "h264", "hevc"}
 	covers        = []string{"all", "strangers", "listed"}
 	styles        = []string{"mosaic", "blur", "fill"}
 	presets       = []string{"ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"}
@@ -241,6 +242,7 @@ var (
 			{"blocks", func(s *Step, n node) error { s.Options.Blocks = new(int); return n.integer(s.Options.Blocks, 2, 64) }},
 			{"allowWeak", func(s *Step, n node) error { return n.truth(&s.Options.AllowWeak) }},
 			{"margin", func(s *Step, n node) error { s.Options.Margin = new(float64); return n.number(s.Options.Margin, 0, 2) }},
+			{"codec", func(s *Step, n node) error { return n.oneOf(&s.Options.Codec, codecs) }},
 			{"preset", func(s *Step, n node) error { return n.oneOf(&s.Options.Preset, presets) }},
 			{"cover", func(s *Step, n node) error { return n.oneOf(&s.Options.Cover, covers) }},
 			{"similarity", func(s *Step, n node) error {

@@ -70,7 +70,7 @@ func TestParse(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%+v\nwant\n%+v", got, want)
 	}
-	const says = "mosaic destination=s3://covered/{dir}/{name}.mp4 style=blur blocks=6 margin=0.2 preset=slow crf=18 fallback=builtin residual=review"
+	const says = "mosaic destination=s3://covered/{dir}/{name}.mp4 style=blur blocks=6 margin=0.2 cover=strangers similarity=92.5 collection=staff preset=slow crf=18 sheet=true fallback=builtin residual=review"
 	if s := got.Routes[0].Steps[1].String(); s != says {
 		t.Errorf("the step says %q", s)
 	}
