@@ -20,7 +20,7 @@ FUZZTIME := 60s
 CHAOS := -kills 1000 -points 3 -stops 200 -freezes 100 -uploads 400 -outage 60s -soak 1000
 MUTATED := 10000
 
-.PHONY: help build failpoint libav env demo test race lint fuzz fuzz-media chaos bench bench-once clean
+.PHONY: help build failpoint libav env demo test test-corpus race lint fuzz fuzz-media chaos bench bench-once clean
 
 help: ## Print this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ demo: build ## Run the whole job on a real video, on this machine alone; files l
 
 test: libav ## Run all tests.
 	$(ENV) go test ./...
+
+test-corpus: libav ## Make a video of every kind, cover it, compare, and print what is kept: a part of make test.
+	$(ENV) go test ./cmd/mosaicd -run '^TestFidelity' -v
 
 race: libav ## Run all tests with the race detector, but for those that only take long with it.
 	$(ENV) go test -race -short ./...

@@ -39,8 +39,9 @@ decoders=(h264 hevc vp8 vp9 libdav1d mpeg1video mpeg2video mpeg4 mjpeg prores pn
 	aac aac_latm ac3 eac3 mp2float mp3float opus vorbis flac alac
 	pcm_alaw pcm_mulaw pcm_s16be pcm_s16le pcm_s24be pcm_s24le pcm_s32be pcm_s32le pcm_f32be pcm_f32le pcm_u8)
 encoders=(libx264 libx265 aac png mjpeg rawvideo wrapped_avframe pcm_s16le)
+# Also of what is only copied: without its parser, a packet out of MPEG-TS is another.
 parsers=(h264 hevc vp8 vp9 av1 mpegvideo mpeg4video mjpeg png
-	aac aac_latm ac3 mpegaudio opus vorbis flac)
+	aac aac_latm ac3 dca mlp mpegaudio opus vorbis flac dvbsub dvdsub)
 demuxers=(mov matroska mpegts flv avi ffmetadata)
 muxers=(mp4 mov ipod matroska webm mpegts hls dash image2
 	rawvideo ffmetadata framemd5 framehash streamhash md5 hash null)

@@ -83,7 +83,7 @@ func (c *clock) at(f *astiav.Frame, base astiav.Rational) (time.Duration, error)
 	if !c.running {
 		c.first, c.running = pts, true
 	} else if pts <= c.last {
-		return 0, ffmpeg.Errorf(ffmpeg.CodeInvalid, "video timestamps go back from %s to %s", toDuration(c.last, base), toDuration(pts, base))
+		return 0, ffmpeg.Errorf(ffmpeg.CodeInvalid, "a video frame at %s comes after one at %s: its timestamps do not rise", toDuration(pts, base), toDuration(c.last, base))
 	}
 	c.last = pts
 	f.SetPts(pts)

@@ -15,6 +15,7 @@ type tally struct {
 	packets int64
 	bytes   int64
 	sum     uint32 // of all payloads, one after the other: muxers may join small packets
+	last    int64  // decoding time that was written, in the source's time base
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

@@ -42,6 +42,11 @@ func openInput(path string) (_ *input, err error) {
 			in.Close()
 		}
 	}()
+	// Never with options: v0.39.0 hands one dictionary where libav reads one for
+	// each stream.
+	if err := fc.FindStreamInfo(nil); err != nil {
+		return nil, ffmpeg.Errorf(ffmpeg.CodeNotVideo, "not a video: its streams can't be read: %w", err)
+	}
 	if in.video, err = videoStream(fc); err != nil {
 		return nil, err
 	}
@@ -54,8 +59,8 @@ func openInput(path string) (_ *input, err error) {
 	return in, nil
 }
 
-// openFile reads what a file says of its streams. What it returns is the caller's, to
-// be ended by CloseInput.
+// openFile reads the beginning of a file. What it returns is the caller's, to be ended
+// by CloseInput.
 func openFile(path string, besides map[string]string) (*astiav.FormatContext, error) {
 	fc := astiav.AllocFormatContext()
 	if fc == nil {
@@ -94,12 +99,6 @@ func openFile(path string, besides map[string]string) (*astiav.FormatContext, er
 	// The prefix keeps a name with a colon from being read as a protocol.
 	if err := fc.OpenInput("file:"+path, format, options); err != nil { // frees fc on failure
 		return nil, openError(err)
-	}
-	// Never with options: v0.39.0 hands one dictionary where libav reads one for
-	// each stream.
-	if err := fc.FindStreamInfo(nil); err != nil {
-		fc.CloseInput()
-		return nil, ffmpeg.Errorf(ffmpeg.CodeNotVideo, "not a video: its streams can't be read: %w", err)
 	}
 	return fc, nil
 }
@@ -178,7 +177,10 @@ func isPicture(s *astiav.Stream) bool {
 // read fills pkt with the file's next packet; astiav.ErrEof at the end.
 func (in *input) read(pkt *astiav.Packet) error {
 	err := in.fc.ReadFrame(pkt)
-	if err == nil || errors.Is(err, astiav.ErrEof) {
+	switch {
+	case err == nil && encrypted(pkt):
+		return ffmpeg.Errorf(ffmpeg.CodeUnsupported, "stream %d is encrypted", pkt.StreamIndex())
+	case err == nil || errors.Is(err, astiav.ErrEof):
 		return err
 	}
 	return ffmpeg.Errorf(ffmpeg.CodeInvalid, "read input: %w", err)

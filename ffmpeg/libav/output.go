@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"syscall"
 
 	"github.com/asticode/go-astiav"
@@ -135,6 +136,7 @@ func (o *output) addCopy(source *astiav.Stream) error {
 		}
 	case params.CodecTag() == timecodeTag && (o.format == "mp4" || o.format == "mov"):
 		return nil // the muxer makes one of the video's metadata, where the demuxer put it
+	case kind == astiav.MediaTypeAttachment && o.format == "matroska": // the codec is but a guess
 	case !o.canHold(params.CodecID()) || params.CodecID() == astiav.CodecIDNone:
 		o.drop(source, o.format+" can't hold it")
 		return nil
@@ -223,10 +225,16 @@ func copyMetadata(from *astiav.Dictionary, set func(*astiav.Dictionary)) error {
 	return nil
 }
 
+// movieTimescale is that of MPEG-TS, in units a second.
+const movieTimescale = 90000
+
 func (o *output) writeHeader() error {
 	options := map[string]string{}
 	if o.format == "mp4" || o.format == "mov" {
 		options["movflags"] = "+faststart"
+		// Of edit lists, which say when a stream begins: the usual thousandths of a second
+		// would move sound by up to half of one.
+		options["movie_timescale"] = strconv.Itoa(movieTimescale)
 	}
 	err := withOptions(options, o.fc.WriteHeader)
 	if said(err, syscall.EINVAL) { // a stream that this container has no place for
@@ -247,13 +255,17 @@ func (o *output) write(pkt *astiav.Packet) error {
 		return nil
 	}
 	r.written.add(pkt)
-	pts := pkt.Pts()
+	pts, dts := pkt.Pts(), pkt.Dts()
 	pkt.SetStreamIndex(r.stream.Index())
 	pkt.RescaleTs(r.timeBase, r.stream.TimeBase())
 	pkt.SetPos(-1)
-	if err := o.fc.WriteInterleavedFrame(pkt); err != nil {
+	err := o.fc.WriteInterleavedFrame(pkt)
+	if said(err, syscall.EINVAL) && r.written.packets > 1 && dts <= r.written.last {
+		return ffmpeg.Errorf(ffmpeg.CodeInvalid, "timestamps of stream %d go back from %s to %s", source, toDuration(r.written.last, r.timeBase), toDuration(dts, r.timeBase))
+	} else if err != nil {
 		return ofFile(fmt.Errorf("write stream %d at %s: %w", source, toDuration(pts, r.timeBase), err))
 	}
+	r.written.last = dts
 	return nil
 }
 

@@ -100,6 +100,10 @@ func framePointer(f *astiav.Frame) *C.AVFrame {
 	return (*C.AVFrame)(f.UnsafePointer())
 }
 
+func packetPointer(p *astiav.Packet) *C.AVPacket {
+	return *(**C.AVPacket)(unsafe.Pointer(p))
+}
+
 func check(ret C.int) error {
 	if ret < 0 {
 		return astiav.Error(ret)
@@ -202,6 +206,11 @@ func setFrameDuration(f *astiav.Frame, duration int64) {
 func damaged(f *astiav.Frame) bool {
 	c := framePointer(f)
 	return c.decode_error_flags != 0 || c.flags&C.AV_FRAME_FLAG_CORRUPT != 0
+}
+
+// encrypted reports whether somebody would need a key for the packet (ISO/IEC 23001-7).
+func encrypted(p *astiav.Packet) bool {
+	return C.av_packet_get_side_data(packetPointer(p), C.AV_PKT_DATA_ENCRYPTION_INFO, nil) != nil
 }
 
 // interlaced reports whether the frame is of two fields, or one of them.

@@ -79,7 +79,7 @@ var encoded = []struct {
 	{unsupported, "-map 0:v -map 0:v two-videos.mp4"},
 	{Done, "-map 0:v" + strings.Repeat(" -map 1:a", 30) + " many-sounds.mkv"},
 	{unsupported, "-map 0:v" + strings.Repeat(" -map 1:a", 90) + " too-many-streams.mkv"},
-	{"", "-encryption_scheme cenc-aes-ctr -encryption_key 76a6c65c5ea762046bd749a2e632ccbb -encryption_kid a7e61c373e219033c21091fa607bf3b8 encrypted.mp4"},
+	{unsupported, "-encryption_scheme cenc-aes-ctr -encryption_key 76a6c65c5ea762046bd749a2e632ccbb -encryption_kid a7e61c373e219033c21091fa607bf3b8 encrypted.mp4"},
 	{unsupported, "-f lavfi -i color=black:size=9000x9000:rate=1:duration=1 -c:v png dimension-bomb.mov"},
 	{Done, "-f lavfi -i color=black:size=16x16:rate=1000:duration=5 -c:v libx264 -preset ultrafast many-frames.mp4"},
 }

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mosaicd/mosaicd/internal/fidelity"
+	"github.com/mosaicd/mosaicd/internal/judge"
+)
+
+var update = flag.Bool("update", false, "write the table of what is kept to docs/fidelity.md")
+
+// leastPSNR is that of pictures outside the covers, at CRF 18, in dB. The test picture
+// has edges of one pixel, which chroma at half the resolution blurs at any quality.
+const leastPSNR = 40
+
+// TestFidelity has mosaicd cover a box in every kind of video, and holds the output
+// against the source: all else is to be as it was.
+func TestFidelity(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes a minute or two")
+	}
+	needFFmpeg(t)
+	own, err := judge.Path()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cases := fidelity.Cases()
+	rows := make([]string, len(cases))
+	t.Run("all", func(t *testing.T) {
+		limit := make(chan struct{}, 4) // each runs programs with threads of their own
+		for i, c := range cases {
+			t.Run(c.Name(), func(t *testing.T) {
+				t.Parallel()
+				limit <- struct{}{}
+				defer func() { <-limit }()
+				rows[i] = faithful(t, c, own)
+			})
+		}
+	})
+	if t.Failed() {
+		return
+	}
+	table := "| | source | result |\n| --- | --- | --- |\n" + strings.Join(rows, "")
+	t.Logf("%d videos:\n%s", len(cases), table)
+	holdTable(t, "../../docs/fidelity.md", table)
+}
+
+func needFFmpeg(t *testing.T) {
+	t.Helper()
+	for _, program := range []string{"ffmpeg", "ffprobe"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("needs Debian's ffmpeg: apt-get install ffmpeg (%v)", err)
+		}
+	}
+}
+
+// box is covered in each of them: left, top, right and bottom, in ratios of the
+// picture as shown. It is in no way symmetric.
+var box = [4]float64{0.125, 0.25, 0.5, 0.5}
+
+// coverBox covers box, and nothing else.
+func coverBox(t *testing.T, source, output string, flags ...string) (code int, stderr string) {
+	t.Helper()
+	regions, err := json.Marshal(map[string]any{"add": []map[string]float64{{"left": box[0], "top": box[1], "width": box[2] - box[0], "height": box[3] - box[1]}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := append([]string{"mosaic", "--detector", "none", "--regions", write(t, "regions.json", string(regions)), "--style", "fill", "--progress", "none"}, flags...)
+	code, _, stderr = call(t, nil, append(args, source, output)...)
+	return code, stderr
+}
+
+// faithful makes a case's video, covers it, compares, and returns a row of the table.
+func faithful(t *testing.T, c fidelity.Case, own string) string {
+	t.Helper()
+	folder := t.TempDir()
+	source, err := c.Written(folder, own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	output := filepath.Join(folder, "out"+cmp.Or(c.To, filepath.Ext(source)))
+	code, stderr := coverBox(t, source, output, append([]string{"--preset", "veryfast", "--crf", "18"}, c.Flags...)...)
+	row := fmt.Sprintf("| %s | %s | ", c.Group, c.What)
+	if c.Refused != "" {
+		if c.Says == "" || code != exitFailed || !strings.Contains(stderr, c.Says) || strings.Count(stderr, "\n") != 1 {
+			t.Fatalf("exit code %d, want it refused with %q:\n%s", code, c.Says, stderr)
+		}
+		_, reason, _ := strings.Cut(strings.TrimSpace(stderr), ": ")
+		_, reason, _ = strings.Cut(reason, ": ") // cover FILE
+		// How long a file is depends on who made it.
+		return row + "refused: " + regexp.MustCompile(`\d{4,}`).ReplaceAllString(reason, "…") + " |\n"
+	}
+	if code != exitDone || !strings.Contains(stderr, c.Says) || c.Says == "" && stderr != "" {
+		t.Fatalf("exit code %d, want %q said:\n%s", code, c.Says, stderr)
+	}
+	differs, err := fidelity.Compare(source, output, c.Dropped)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(differs, c.Differs) {
+		t.Errorf("differs by\n\t%s", strings.Join(differs, "\n\t"))
+	}
+	most := math.MaxInt32
+	if c.Pictures > 0 {
+		most = c.Pictures
+	}
+	p, err := fidelity.ComparePictures(source, output, box, most)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.PSNR < leastPSNR || p.Uncovered > 0.01 || p.Compared == 0 {
+		t.Errorf("of %d pictures: %.1f dB outside the box, %.0f %% of it not covered (%.0f %% black before)", p.Compared, p.PSNR, 100*p.Uncovered, 100*p.Black)
+	}
+	t.Logf("%d pictures, %.1f dB outside the box, %.2f %% of it not covered, %.0f %% black before", p.Compared, p.PSNR, 100*p.Uncovered, 100*p.Black)
+	switch {
+	case c.Why != "":
+		row += c.Why
+	case c.Says != "":
+		_, left, _ := strings.Cut(strings.TrimSpace(stderr), "left out: ")
+		row += "kept, without " + left
+	default:
+		row += "kept"
+	}
+	return row + " |\n"
+}
+
+// TestFidelityOfRealFootage: where nothing is covered, what was filmed stays what it was.
+func TestFidelityOfRealFootage(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes half a minute")
+	}
+	source := filepath.Join("..", "..", "..", "shared", "media", "hamilton.mp4")
+	if _, err := os.Stat(source); err != nil {
+		t.Skipf("no real footage here: %v", err)
+	}
+	needFFmpeg(t)
+	output := filepath.Join(t.TempDir(), "out.mp4")
+	if code, stderr := coverBox(t, source, output, "--crf", "18", "--preset", "medium"); code != exitDone {
+		t.Fatal(stderr)
+	}
+	differs, err := fidelity.Compare(source, output, nil)
+	if err != nil || len(differs) > 0 {
+		t.Errorf("differs by %q: %v", differs, err)
+	}
+	p, err := fidelity.ComparePictures(source, output, box, math.MaxInt32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d pictures, %.2f dB outside the box", p.Compared, p.PSNR)
+	if p.PSNR < 45 || p.Uncovered > 0.01 || p.Compared != 275 {
+		t.Errorf("of %d pictures: %.2f dB outside the box, %.0f %% of it not covered", p.Compared, p.PSNR, 100*p.Uncovered)
+	}
+}
+
+// holdTable holds the table of a document against what the test found.
+func holdTable(t *testing.T, path, table string) {
+	t.Helper()
+	body, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const begin, end = "<!-- begin: TestFidelity -->\n", "<!-- end -->\n"
+	head, rest, ok := strings.Cut(string(body), begin)
+	old, tail, ok2 := strings.Cut(rest, end)
+	switch {
+	case !ok || !ok2:
+		t.Errorf("%s has no place for the table", path)
+	case *update:
+		if err := os.WriteFile(path, []byte(head+begin+table+end+tail), 0o644); err != nil {
+			t.Error(err)
+		}
+	case old != table:
+		t.Errorf("%s says\n%s\nand not what the test found: go test ./cmd/mosaicd -run TestFidelity -update", path, old)
+	}
+}
