@@ -23,7 +23,7 @@ MUTATED := 10000
 .PHONY: help build failpoint libav env demo test test-corpus race lint fuzz fuzz-media chaos bench bench-once clean
 
 help: ## Print this list.
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 libav: ## Build libav into the cache folder, when it is not there.
 	@$(LIBAV) >/dev/null

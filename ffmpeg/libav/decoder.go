@@ -39,7 +39,7 @@ func openDecoder(in *input, threads int) (_ *decoder, err error) {
 	if err := params.ToCodecContext(d.cc); err != nil {
 		return nil, fmt.Errorf("open decoder: %w", err)
 	}
-	d.cc.SetThreadCount(threads)
+	d.cc.SetThreadCount(threadsOf(threads))
 	setPacketTimeBase(d.cc, d.timeBase)
 	options := astiav.NewDictionary()
 	defer options.Free()

@@ -19,7 +19,7 @@ import (
 // each at 1080p.
 const (
 	packetsAhead = 32
-	framesAhead  = 4
+	framesAhead  = 2
 )
 
 // progressEvery is how often the caller of Mosaic or Look hears of it.

@@ -57,6 +57,11 @@ func Limit(l Limits) error {
 			return fmt.Errorf("limit %s: %w", r.name, err)
 		}
 	}
+	// x264 asks for huge pages, of which it uses a part: without them it takes less
+	// memory and no more time.
+	if err := unix.Prctl(unix.PR_SET_THP_DISABLE, 1, 0, 0, 0); err != nil && !errors.Is(err, unix.EINVAL) {
+		return fmt.Errorf("do without huge pages: %w", err)
+	}
 	if err := os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("be the first to be killed for memory: %w", err)
 	}
