@@ -206,7 +206,7 @@ func compare(o options) error {
 // A usage is what one run took, children included.
 type usage struct {
 	wall, cpu time.Duration
-	memory    int64 // bytes: the peaks of all its processes, added up
+	memory    int64 // bytes: the most that its processes had together
 }
 
 func measure(command []string) (usage, error) {
@@ -216,7 +216,7 @@ func measure(command []string) (usage, error) {
 	if err := cmd.Start(); err != nil {
 		return usage{}, err
 	}
-	peaks := map[int]int64{}
+	var peak int64
 	done := make(chan struct{})
 	watched := make(chan struct{})
 	go func() {
@@ -225,8 +225,8 @@ func measure(command []string) (usage, error) {
 			select {
 			case <-done:
 				return
-			case <-time.After(50 * time.Millisecond):
-				watch(cmd.Process.Pid, peaks)
+			case <-time.After(20 * time.Millisecond):
+				peak = max(peak, resident(cmd.Process.Pid))
 			}
 		}
 	}()
@@ -237,23 +237,22 @@ func measure(command []string) (usage, error) {
 	if err != nil {
 		return u, fmt.Errorf("%s: %w", strings.Join(command, " "), err)
 	}
-	u.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	for _, peak := range peaks {
-		u.memory += peak
-	}
+	u.cpu, u.memory = cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime(), peak
 	return u, nil
 }
 
-// watch notes the peak memory of a process and of its descendants.
-func watch(pid int, peaks map[int]int64) {
+// resident is the memory of a process and of its descendants, in bytes; what two of
+// them share counts twice.
+func resident(pid int) int64 {
+	var total int64
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
-		return // it has ended
+		return 0 // it has ended
 	}
 	for line := range strings.Lines(string(status)) {
-		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+		if value, ok := strings.CutPrefix(line, "VmRSS:"); ok {
 			if kb, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64); err == nil {
-				peaks[pid] = kb << 10
+				total += kb << 10
 			}
 		}
 	}
@@ -262,10 +261,11 @@ func watch(pid int, peaks map[int]int64) {
 		children, _ := os.ReadFile(name)
 		for _, field := range strings.Fields(string(children)) {
 			if child, err := strconv.Atoi(field); err == nil {
-				watch(child, peaks)
+				total += resident(child)
 			}
 		}
 	}
+	return total
 }
 
 func median(all []usage, of func(usage) float64) float64 {

@@ -159,7 +159,8 @@ func (d *doctor) checkups() []checkup {
 }
 
 func (d *doctor) settled(ctx context.Context) finding {
-	if _, err := d.settings(); err != nil {
+	settings, err := d.settings()
+	if err != nil {
 		return bad(err, "mend that flag or variable")
 	}
 	table, err := loadRoutes(ctx, d.cfg, d.Routes)
@@ -167,6 +168,9 @@ func (d *doctor) settled(ctx context.Context) finding {
 		return bad(err, "mend MOSAICD_ROUTES: mosaicd check --routes FILE says more")
 	}
 	d.table = table
+	if err := d.jobs(settings, table).Validate(); err != nil {
+		return bad(fmt.Errorf("--%s", flagOf(err)), "mend that flag or variable")
+	}
 	for _, r := range table.Routes {
 		for _, s := range r.Steps {
 			if s.Kind == routes.Transcode && d.MediaConvertRole == "" && s.Transcode.Role == "" {

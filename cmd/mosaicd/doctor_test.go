@@ -95,6 +95,7 @@ func TestDoctorOfBrokenThings(t *testing.T) {
 		"no such bucket":  {[]string{"MOSAICD_OUTPUT_BUCKET=nowhere"}, "output bucket", []string{"FAIL nowhere: there is no such bucket", "→ create it in us-east-1"}},
 		"routes":          {[]string{"MOSAICD_ROUTES=version: 1\nroutes:\n  - {name: a, steps: [mosiac]}\n"}, "settings", []string{"FAIL", "mosiac", "→ mend MOSAICD_ROUTES"}},
 		"no role at all":  {[]string{"MOSAICD_ROUTES=version: 1\nroutes:\n  - {name: a, match: {prefix: a/}, steps: [transcode]}\n"}, "settings", []string{"FAIL route a transcodes", "→ set MOSAICD_MEDIACONVERT_ROLE"}},
+		"priority":        {[]string{"MOSAICD_MEDIACONVERT_PRIORITY=99"}, "settings", []string{"FAIL --mediaconvert-priority: must be -50 to 50 (got 99)", "→ mend that flag"}},
 		"no such role":    {[]string{"MOSAICD_MEDIACONVERT_ROLE=arn:aws:iam::000000000000:role/nobody"}, "MediaConvert role", []string{"FAIL", "NoSuchEntity", "→ create it"}},
 		"another's role":  {[]string{"MOSAICD_MEDIACONVERT_ROLE=arn:aws:iam::000000000000:role/stranger"}, "MediaConvert role", []string{"FAIL", "does not trust mediaconvert.amazonaws.com"}},
 		"no role":         {[]string{"MOSAICD_MEDIACONVERT_ROLE=mediaconvert"}, "MediaConvert role", []string{"FAIL", "is not the ARN of a role"}},

@@ -16,6 +16,7 @@ import (
 	"github.com/mosaicd/mosaicd/ffmpeg"
 	"github.com/mosaicd/mosaicd/internal/ecs"
 	"github.com/mosaicd/mosaicd/jobs"
+	"github.com/mosaicd/mosaicd/jobs/routes"
 	"github.com/mosaicd/mosaicd/worker"
 )
 
@@ -85,9 +86,7 @@ func (c *runCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	settings.Collection, settings.Sheet = c.Collection, c.Sheet
-	scratch := c.scratch()
-	if err := os.MkdirAll(scratch, 0o700); err != nil {
+	if err := os.MkdirAll(c.scratch(), 0o700); err != nil {
 		return usagef("--scratch: %w", err)
 	}
 	aws, err := awsConfig(ctx)
@@ -120,23 +119,29 @@ func (c *runCommand) Run(ctx context.Context, std streams) error {
 			QueueURL: c.QueueURL, DeadLetterURL: c.DeadLetterURL, Concurrency: c.Concurrency,
 			Visibility: c.Visibility, Drain: c.Drain,
 		},
-		jobs: jobs.Config{
-			OutputBucket: c.OutputBucket, OutputPrefix: c.OutputPrefix, TranscodePrefix: c.TranscodePrefix, RemuxPrefix: c.RemuxPrefix, StatePrefix: c.StatePrefix,
-			TopicARN: c.TopicARN, Scratch: scratch, Detector: jobs.Detector(c.Detector), Settings: settings, Verify: c.Verify,
-			MaxSourceBytes: c.MaxSourceBytes, MaxAttempts: c.MaxAttempts, Lease: c.Visibility, ReconcileAfter: c.ReconcileAfter,
-			Routes:      table,
-			Rekognition: jobs.RekognitionConfig{TopicARN: c.RekognitionTopicARN, Role: c.RekognitionRole},
-			Cloud: jobs.CloudConfig{
-				Role: c.MediaConvertRole, Queue: c.MediaConvertQueue, Priority: c.MediaConvertPriority,
-				Acceleration: c.MediaConvertAcceleration, StatusInterval: c.MediaConvertStatusInterval, Application: c.MediaConvertApplication,
-			},
-		},
+		jobs:     c.jobs(settings, table),
 		httpAddr: c.HTTPAddr, sandbox: level, metrics: counts, instance: c.EC2Notice, protection: c.protection(),
 	})
 	if err != nil {
 		return usagef("--%s", flagOf(err))
 	}
 	return d.run(ctx)
+}
+
+// jobs is what the daemon is to do, of all that the flags say.
+func (c *runCommand) jobs(settings jobs.Settings, table *routes.Routes) jobs.Config {
+	settings.Collection, settings.Sheet = c.Collection, c.Sheet
+	return jobs.Config{
+		OutputBucket: c.OutputBucket, OutputPrefix: c.OutputPrefix, TranscodePrefix: c.TranscodePrefix, RemuxPrefix: c.RemuxPrefix, StatePrefix: c.StatePrefix,
+		TopicARN: c.TopicARN, Scratch: c.scratch(), Detector: jobs.Detector(c.Detector), Settings: settings, Verify: c.Verify,
+		MaxSourceBytes: c.MaxSourceBytes, MaxAttempts: c.MaxAttempts, Lease: c.Visibility, ReconcileAfter: c.ReconcileAfter,
+		Routes:      table,
+		Rekognition: jobs.RekognitionConfig{TopicARN: c.RekognitionTopicARN, Role: c.RekognitionRole},
+		Cloud: jobs.CloudConfig{
+			Role: c.MediaConvertRole, Queue: c.MediaConvertQueue, Priority: c.MediaConvertPriority,
+			Acceleration: c.MediaConvertAcceleration, StatusInterval: c.MediaConvertStatusInterval, Application: c.MediaConvertApplication,
+		},
+	}
 }
 
 // scratch is the folder for the files of running jobs.

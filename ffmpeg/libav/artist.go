@@ -19,10 +19,6 @@ type artist struct {
 	covers  Covers
 	turn    orientation
 	clock   clock
-	// usual is how long a frame is shown that doesn't say so, in the stream's
-	// time base. A last frame without a duration would end where it begins, and
-	// players would pass over it.
-	usual   int64
 	covered int64 // frames drawn on
 	// dynamicHDR: a frame had metadata that the output has not.
 	dynamicHDR bool
@@ -39,7 +35,9 @@ func (a *artist) touch(f *astiav.Frame, base astiav.Rational) error {
 	}
 	a.dynamicHDR = a.dynamicHDR || hasDynamicHDR(f)
 	if frameDuration(f) <= 0 {
-		setFrameDuration(f, a.usual)
+		// A last frame without a duration would end where it begins, and players would
+		// pass over it.
+		setFrameDuration(f, a.clock.usual)
 	}
 	a.end = at + toDuration(frameDuration(f), base)
 	width, height := a.turn.display(f.Width(), f.Height())
@@ -68,6 +66,8 @@ func (a *artist) touch(f *astiav.Frame, base astiav.Rational) error {
 
 // A clock counts time from the first frame that it sees.
 type clock struct {
+	// usual is how long a frame is shown that doesn't say so, in the stream's time base.
+	usual       int64
 	first, last int64
 	running     bool
 	frames      int64
@@ -77,8 +77,8 @@ type clock struct {
 // on. Times have to grow: players and encoders order frames by them.
 func (c *clock) at(f *astiav.Frame, base astiav.Rational) (time.Duration, error) {
 	pts, ok := timestamp(f)
-	if !ok {
-		return 0, ffmpeg.Errorf(ffmpeg.CodeInvalid, "a video frame after %s has no timestamp", toDuration(c.last-c.first, base))
+	if !ok { // as of the last B-frames in AVI, which has times of packets alone
+		pts = c.last + c.usual
 	}
 	if !c.running {
 		c.first, c.running = pts, true

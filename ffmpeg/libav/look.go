@@ -51,7 +51,7 @@ func Watch(ctx context.Context, path string, look Look, show func(at time.Durati
 		return ffmpeg.Report{}, errors.New("allocate queues: out of memory")
 	}
 	defer frames.Close()
-	v := &viewer{look: look, turn: in.turn, show: show, progress: newTicker(progress, in.duration())}
+	v := &viewer{look: look, turn: in.turn, show: show, clock: clock{usual: in.frameDuration()}, progress: newTicker(progress, in.duration())}
 	defer v.Close()
 
 	g, ctx := errgroup.WithContext(ctx)

@@ -75,7 +75,7 @@ func Mosaic(ctx context.Context, spec ffmpeg.Spec, covers Covers, progress func(
 
 	p := &pipeline{
 		in: in, dec: dec, enc: enc, out: out,
-		artist:   artist{painter: painter, layout: layout, covers: covers, turn: in.turn, usual: in.frameDuration()},
+		artist:   artist{painter: painter, layout: layout, covers: covers, turn: in.turn, clock: clock{usual: in.frameDuration()}},
 		progress: newTicker(progress, in.duration()),
 	}
 	if err := p.run(ctx); err != nil {
