@@ -25,7 +25,7 @@ var update = flag.Bool("update", false, "write the table of what is kept to docs
 const leastPSNR = 40
 
 // TestFidelity has mosaicd cover a box in every kind of video, and holds the output
-// against the source: all else is to be as it was.
+// against the source: all else is to be as it was. It remuxes each of them as well.
 func TestFidelity(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -124,6 +124,9 @@ func faithful(t *testing.T, c fidelity.Case, own string) string {
 		t.Errorf("of %d pictures: %.1f dB outside the box, %.0f %% of it not covered (%.0f %% black before)", p.Compared, p.PSNR, 100*p.Uncovered, 100*p.Black)
 	}
 	t.Logf("%d pictures, %.1f dB outside the box, %.2f %% of it not covered, %.0f %% black before", p.Compared, p.PSNR, 100*p.Uncovered, 100*p.Black)
+	if !c.Untimed {
+		remuxed(t, c, source)
+	}
 	switch {
 	case c.Why != "":
 		row += c.Why
@@ -134,6 +137,26 @@ func faithful(t *testing.T, c fidelity.Case, own string) string {
 		row += "kept"
 	}
 	return row + " |\n"
+}
+
+// remuxed puts a case's video into its container again with nothing encoded: it is to be
+// the same to the last bit of each picture.
+func remuxed(t *testing.T, c fidelity.Case, source string) {
+	t.Helper()
+	output := filepath.Join(t.TempDir(), "out"+cmp.Or(c.To, filepath.Ext(source)))
+	if code, _, stderr := call(t, nil, "remux", source, output); code != exitDone {
+		t.Fatal(stderr)
+	}
+	differs, err := fidelity.Compare(source, output, c.Dropped)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(differs, c.Differs) {
+		t.Errorf("remuxed, it differs by\n\t%s", strings.Join(differs, "\n\t"))
+	}
+	if p, err := fidelity.ComparePictures(source, output, [4]float64{}, 10); err != nil || !math.IsInf(p.PSNR, 1) {
+		t.Errorf("remuxed, %d pictures have %.1f dB: %v", p.Compared, p.PSNR, err)
+	}
 }
 
 // TestFidelityOfRealFootage: where nothing is covered, what was filmed stays what it was.

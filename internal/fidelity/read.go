@@ -56,7 +56,6 @@ type Packet struct {
 	Stream   int              `json:"stream_index"`
 	PTS      string           `json:"pts_time"`
 	DTS      string           `json:"dts_time"`
-	Duration string           `json:"duration_time"`
 	Hash     string           `json:"data_hash"`
 	SideData []map[string]any `json:"side_data_list"`
 }
