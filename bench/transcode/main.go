@@ -225,7 +225,7 @@ func measure(command []string) (usage, error) {
 			select {
 			case <-done:
 				return
-			case <-time.After(20 * time.Millisecond):
+			case <-time.After(50 * time.Millisecond):
 				peak = max(peak, resident(cmd.Process.Pid))
 			}
 		}
@@ -242,15 +242,15 @@ func measure(command []string) (usage, error) {
 }
 
 // resident is the memory of a process and of its descendants, in bytes; what two of
-// them share counts twice.
+// them share, such as the program itself, counts once (PSS).
 func resident(pid int) int64 {
 	var total int64
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	rollup, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 	if err != nil {
 		return 0 // it has ended
 	}
-	for line := range strings.Lines(string(status)) {
-		if value, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+	for line := range strings.Lines(string(rollup)) {
+		if value, ok := strings.CutPrefix(line, "Pss:"); ok {
 			if kb, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64); err == nil {
 				total += kb << 10
 			}
