@@ -49,7 +49,7 @@ func TestFidelity(t *testing.T) {
 			})
 		}
 	})
-	if t.Failed() {
+	if t.Failed() || slices.Contains(rows, "") { // -run chose some of them
 		return
 	}
 	table := "| | source | result |\n| --- | --- | --- |\n" + strings.Join(rows, "")

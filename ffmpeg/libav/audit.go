@@ -21,10 +21,10 @@ type tally struct {
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func (t *tally) add(pkt *astiav.Packet) {
-	payload := pkt.Data()
+	body := payload(pkt)
 	t.packets++
-	t.bytes += int64(len(payload))
-	t.sum = crc32.Update(t.sum, castagnoli, payload)
+	t.bytes += int64(len(body))
+	t.sum = crc32.Update(t.sum, castagnoli, body)
 }
 
 // audit reads a finished file and holds it against what was written: libav's muxers

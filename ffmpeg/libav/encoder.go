@@ -68,17 +68,7 @@ func openEncoder(in *input, path string, settings ffmpeg.Video, globalHeader boo
 	e.cc.SetFramerate(in.frameRate())
 	copyColor(e.cc, params)
 	copyFieldOrder(e.cc, params)
-	interlaced, bottomFirst := fields(params)
-	e.bottomFirst = bottomFirst
-	if interlaced && e.codec.Name() == x265 {
-		e.Close()
-		return nil, e.noFields()
-	}
-	if interlaced {
-		// Else x264 codes both fields as one picture, and says that it is.
-		e.cc.SetFlags(e.cc.Flags().Add(astiav.CodecContextFlagInterlacedDct).Add(astiav.CodecContextFlagInterlacedMe))
-	}
-	err = describeHDR(e, in, path)
+	err = describe(e, in, path)
 	if err == nil {
 		err = e.open(settings, globalHeader)
 	}
@@ -121,6 +111,9 @@ func fits(name string, f pictureFormat) error {
 	l, err := layoutOf(f.pixels, false)
 	if err != nil {
 		return err
+	}
+	if f.width < 1 || f.height < 1 {
+		return ffmpeg.Errorf(ffmpeg.CodeInvalid, "a picture of %s has no size", f)
 	}
 	if x, y := 1<<l.shiftX, 1<<l.shiftY; f.width%x != 0 || f.height%y != 0 {
 		return ffmpeg.Errorf(ffmpeg.CodeUnsupported, "a picture of %s has no form that %s writes: with such chroma its width must be a multiple of %d, and its height of %d", f, name, x, y)

@@ -19,7 +19,7 @@ type output struct {
 	pb     *astiav.IOContext
 	path   string
 	format string
-	routes map[int]route // by index of the source's stream
+	routes map[int]*route // by index of the source's stream
 	// dropped names each stream of the source that is left out, and why.
 	dropped []string
 }
@@ -29,7 +29,8 @@ type route struct {
 	stream   *astiav.Stream
 	timeBase astiav.Rational // of the packets
 	verbatim bool            // the container stores their payloads as they are
-	written  *tally
+	written  tally
+	config   adtsConfig
 }
 
 func openOutput(path, format string) (_ *output, err error) {
@@ -37,7 +38,7 @@ func openOutput(path, format string) (_ *output, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("open output: format %q: %w", format, err)
 	}
-	out := &output{fc: fc, path: path, format: format, routes: map[int]route{}}
+	out := &output{fc: fc, path: path, format: format, routes: map[int]*route{}}
 	defer func() {
 		if err != nil {
 			out.Close()
@@ -187,7 +188,7 @@ func (o *output) addStream(source *astiav.Stream, timeBase astiav.Rational) (*as
 	if err := copyMetadata(source.Metadata(), s.SetMetadata); err != nil {
 		return nil, fmt.Errorf("copy metadata of stream %d: %w", source.Index(), err)
 	}
-	o.routes[source.Index()] = route{stream: s, timeBase: timeBase, verbatim: o.keepsPayload(source.CodecParameters()), written: &tally{}}
+	o.routes[source.Index()] = &route{stream: s, timeBase: timeBase, verbatim: o.keepsPayload(source.CodecParameters())}
 	return s, nil
 }
 
@@ -253,6 +254,9 @@ func (o *output) write(pkt *astiav.Packet) error {
 	if !ok {
 		pkt.Unref()
 		return nil
+	}
+	if err := o.keepsConfig(r, source, pkt); err != nil {
+		return err
 	}
 	r.written.add(pkt)
 	pts, dts := pkt.Pts(), pkt.Dts()

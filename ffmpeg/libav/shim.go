@@ -208,6 +208,15 @@ func damaged(f *astiav.Frame) bool {
 	return c.decode_error_flags != 0 || c.flags&C.AV_FRAME_FLAG_CORRUPT != 0
 }
 
+// payload is the packet's own memory: valid until it is unreferenced. Its Data copies.
+func payload(p *astiav.Packet) []byte {
+	c := packetPointer(p)
+	if c.data == nil {
+		return nil
+	}
+	return unsafe.Slice((*byte)(c.data), c.size)
+}
+
 // encrypted reports whether somebody would need a key for the packet (ISO/IEC 23001-7).
 func encrypted(p *astiav.Packet) bool {
 	return C.av_packet_get_side_data(packetPointer(p), C.AV_PKT_DATA_ENCRYPTION_INFO, nil) != nil
@@ -215,6 +224,10 @@ func encrypted(p *astiav.Packet) bool {
 
 // interlaced reports whether the frame is of two fields, or one of them.
 func interlaced(f *astiav.Frame) bool { return framePointer(f).flags&C.AV_FRAME_FLAG_INTERLACED != 0 }
+
+func topFirst(f *astiav.Frame) bool {
+	return framePointer(f).flags&C.AV_FRAME_FLAG_TOP_FIELD_FIRST != 0
+}
 
 // hasDynamicHDR reports whether the frame says how bright its own scene is, as HDR10+
 // has it.

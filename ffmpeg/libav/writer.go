@@ -69,7 +69,7 @@ func NewWriter(path, format string, size image.Point, rate int, settings ffmpeg.
 		if err := e.ToCodecParameters(s.CodecParameters()); err != nil {
 			return nil, fmt.Errorf("describe stream %d: %w", i, err)
 		}
-		w.out.routes[i] = route{stream: s, timeBase: e.TimeBase(), written: &tally{}}
+		w.out.routes[i] = &route{stream: s, timeBase: e.TimeBase()}
 	}
 	if err := w.out.writeHeader(); err != nil {
 		return nil, err

@@ -101,6 +101,8 @@ func Cases() []Case {
 
 		{Group: "fields", What: "interlaced, top first", Make: []string{"-flags +ildct+ilme -x264-params tff=1 a.mp4"}},
 		{Group: "fields", What: "interlaced, bottom first", Make: []string{"-flags +ildct+ilme -x264-params bff=1 a.mp4"}},
+		{Group: "fields", What: "interlaced, Matroska", Make: []string{"-flags +ildct+ilme -x264-params tff=1 a.mkv"}},
+		{Group: "fields", What: "interlaced, Matroska that doesn't say so", Make: []string{"-flags +ildct+ilme -x264-params tff=1 -field_order progressive a.mkv"}},
 		{Group: "fields", What: "interlaced MPEG-2, TS", Make: []string{"-vf scale=720:576,setfield=tff -c:v mpeg2video -q:v 2 -flags +ildct+ilme -c:a mp2 a.ts"}},
 		{Group: "fields", What: "interlaced HEVC", Make: []string{hevc + ":interlace=tff a.mp4"}, Refused: unsupported, Says: "interlaced"},
 
@@ -149,6 +151,8 @@ func Cases() []Case {
 		{Group: "sound", What: "ALAC, MOV", Make: []string{"-c:a alac a.mov"}},
 		{Group: "sound", What: "times go back in the middle, TS", Make: []string{"-t 1 1.ts", "-i concat:1.ts|1.ts -map 0 -c copy a.ts"}, To: ".mp4", Refused: invalid, Says: "go back"},
 		{Group: "sound", What: "sample rate changes in the middle, TS", Make: []string{"-t 1 1.ts", "-ar 44100 -t 1 -output_ts_offset 1.2 2.ts", "-i concat:1.ts|2.ts -map 0 -c copy a.ts"}},
+
+		{Group: "sound", What: "sample rate changes in the middle, TS to MP4", Make: []string{"-t 1 1.ts", "-ar 44100 -t 1 -output_ts_offset 1.2 2.ts", "-i concat:1.ts|2.ts -map 0 -c copy a.ts"}, To: ".mp4", Refused: unsupported, Says: "changes its sampling frequency or its channels"},
 
 		{Group: "beside", What: "title, comment, language", Make: []string{"-metadata title=A -metadata comment=Café -metadata:s:v:0 language=jpn -metadata:s:a:0 language=fra -metadata:s:a:0 title=Main a.mkv"}},
 		{Group: "beside", What: "text subtitles, MP4", Make: []string{"-i {texts} -map 0:v -map 1:a -map 2:s -c:s mov_text -metadata:s:s:0 language=spa a.mp4"}},

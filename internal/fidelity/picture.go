@@ -12,7 +12,7 @@ import (
 	"strconv"
 )
 
-// A Pictures is what came of comparing two videos picture by picture, as a viewer sees
+// Pictures are what came of comparing two videos picture by picture, as a viewer sees
 // them.
 type Pictures struct {
 	Compared int

@@ -52,20 +52,34 @@ func firstFrame(path string, frame *astiav.Frame) (bool, error) {
 	return false, nil
 }
 
-// describeHDR tells the encoder what the source says of the display that it was
-// mastered on and of its brightest light (SMPTE ST 2086, CTA-861.3), which players
-// need to show HDR10. HEVC says it with its first picture, if not the container does.
-func describeHDR(e *encoder, in *input, path string) error {
-	if in.video.CodecParameters().ColorTransferCharacteristic() != astiav.ColorTransferCharacteristicSmpte2084 {
-		return nil
-	}
+// describe tells the encoder what the source's first picture says and its container may
+// not: that it is of two fields, which many containers are silent or wrong about; and
+// of the display that it was mastered on and of its brightest light (SMPTE ST 2086,
+// CTA-861.3), which players need to show HDR10.
+func describe(e *encoder, in *input, path string) error {
 	frame := astiav.AllocFrame()
 	if frame == nil {
 		return errors.New("look at the first frame: out of memory")
 	}
 	defer frame.Free()
-	if found, err := firstFrame(path, frame); err != nil || !found {
+	found, err := firstFrame(path, frame)
+	if err != nil {
 		return err
 	}
-	return lendSideData(e.cc, frame)
+	isInterlaced, bottomFirst := fields(in.video.CodecParameters())
+	if found && !isInterlaced && interlaced(frame) {
+		isInterlaced, bottomFirst = true, !topFirst(frame)
+	}
+	e.bottomFirst = bottomFirst
+	if isInterlaced {
+		// Else x264 codes both fields as one picture, and says that it is.
+		e.cc.SetFlags(e.cc.Flags().Add(astiav.CodecContextFlagInterlacedDct).Add(astiav.CodecContextFlagInterlacedMe))
+	}
+	switch {
+	case isInterlaced && e.codec.Name() == x265:
+		return e.noFields()
+	case found:
+		return lendSideData(e.cc, frame)
+	}
+	return nil
 }
