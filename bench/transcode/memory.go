@@ -26,19 +26,16 @@ func memoryByLength(o options, lengths string) error {
 	defer w.remove()
 	fmt.Printf("peak memory of mosaicd mosaic --detections, %s, grain %g, three covers on every frame, x264 crf %d; one run each\n", w.size, w.grain, w.crf)
 	fmt.Printf("%-10s %10s %12s %12s\n", "preset", "length", "memory", "to the first")
-	for _, preset := range []string{"medium", "veryfast"} {
-		w.preset = preset
-		var first float64
-		for _, seconds := range all {
-			u, err := w.runOfLength(seconds)
-			if err != nil {
-				return err
-			}
-			if first == 0 {
-				first = float64(u.memory)
-			}
-			fmt.Printf("%-10s %8g s %9.1f MB %12.3f\n", preset, seconds, float64(u.memory)/1e6, float64(u.memory)/first)
+	var first float64
+	for _, seconds := range all {
+		u, err := w.runOfLength(seconds)
+		if err != nil {
+			return err
 		}
+		if first == 0 {
+			first = float64(u.memory)
+		}
+		fmt.Printf("%-10s %8g s %9.1f MB %12.3f\n", w.preset, seconds, float64(u.memory)/1e6, float64(u.memory)/first)
 	}
 	return nil
 }
