@@ -205,6 +205,9 @@ func TestDaemonWithRekognition(t *testing.T) {
 
 func TestFacesDetect(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes long with the race detector, which sees nothing new in it")
+	}
 	source := video(t, shortScene)
 	code, out, stderr := call(t, nil, "faces", "detect", source)
 	var page struct {

@@ -40,17 +40,10 @@ func (c *comparison) say(format string, args ...any) {
 // Compare returns what of a video is not as in its source, but for the codec of its
 // pictures: nothing where it is as it should be. Streams that the source has and the
 // output was said to leave out are given by their indexes.
-func Compare(source, output string, dropped []int) ([]string, error) {
-	c := comparison{grain: editList}
-	var err error
-	if c.before, err = Read(source); err != nil {
-		return nil, err
-	}
-	if c.after, err = Read(output); err != nil {
-		return nil, err
-	}
+func Compare(source, output File, dropped []int) []string {
+	c := comparison{before: source, after: output, grain: editList}
 	if c.before.video() == nil || c.after.video() == nil {
-		return []string{"no video"}, nil
+		return []string{"no video"}
 	}
 	if strings.Contains(c.after.Format.Name, "matroska") && !strings.Contains(c.before.Format.Name, "matroska") {
 		c.grain = 0.0005 + editList
@@ -71,7 +64,7 @@ func Compare(source, output string, dropped []int) ([]string, error) {
 	c.tags("the file", c.before.Format.Tags, c.after.Format.Tags)
 	c.timecode()
 	c.chapters()
-	return c.found, nil
+	return c.found
 }
 
 // near reports whether a time of the output is that of the source.

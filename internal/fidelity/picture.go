@@ -42,7 +42,7 @@ const (
 // ComparePictures decodes two videos to 16 bit without subsampling, turned as a player
 // turns them, and compares at most so many pictures. Box is in ratios of the picture:
 // left, top, right, bottom.
-func ComparePictures(source, output string, box [4]float64, most int) (Pictures, error) {
+func ComparePictures(source, output File, box [4]float64, most int) (Pictures, error) {
 	before, err := openPictures(source, most)
 	if err != nil {
 		return Pictures{}, err
@@ -120,11 +120,7 @@ type decoded struct {
 	pix  []uint16
 }
 
-func openPictures(path string, most int) (*decoded, error) {
-	f, err := Read(path)
-	if err != nil {
-		return nil, err
-	}
+func openPictures(f File, most int) (*decoded, error) {
 	v := f.video()
 	if v == nil {
 		return nil, errors.New("no video")
@@ -135,7 +131,7 @@ func openPictures(path string, most int) (*decoded, error) {
 			d.size = image.Pt(v.Height, v.Width)
 		}
 	}
-	d.cmd = exec.Command("ffmpeg", "-v", "quiet", "-nostdin", "-i", path, "-map", "0:"+strconv.Itoa(v.Index), "-vsync", "passthrough",
+	d.cmd = exec.Command("ffmpeg", "-v", "quiet", "-nostdin", "-i", f.Path, "-map", "0:"+strconv.Itoa(v.Index), "-vsync", "passthrough",
 		"-frames:v", strconv.Itoa(most), "-pix_fmt", "yuv444p16le", "-f", "rawvideo", "-")
 	out, err := d.cmd.StdoutPipe()
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 // A File is what ffprobe says of a video.
 type File struct {
+	Path     string `json:"-"`
 	Format   Format
 	Streams  []Stream
 	Chapters []Chapter
@@ -96,6 +97,7 @@ func Read(path string) (File, error) {
 			f.Streams[p.Stream].Packets = append(f.Streams[p.Stream].Packets, p)
 		}
 	}
+	f.Path = path
 	video := f.video()
 	if video == nil {
 		return f.File, nil
