@@ -78,6 +78,7 @@ func Mosaic(ctx context.Context, spec ffmpeg.Spec, covers Covers, progress func(
 		artist:   artist{painter: painter, layout: layout, covers: covers, turn: in.turn, clock: clock{usual: in.frameDuration()}},
 		progress: newTicker(progress, in.duration()),
 	}
+	codec := enc.cc.CodecID().Name()
 	if err := p.run(ctx); err != nil {
 		return ffmpeg.Report{}, err
 	}
@@ -86,7 +87,7 @@ func Mosaic(ctx context.Context, spec ffmpeg.Spec, covers Covers, progress func(
 	}
 	source := in.media()
 	output := source
-	output.Format, output.Codec, output.Streams = spec.Format, enc.cc.CodecID().Name(), out.fc.NbStreams()
+	output.Format, output.Codec, output.Streams = spec.Format, codec, out.fc.NbStreams()
 	output.Duration = p.artist.end.Seconds()
 	return ffmpeg.Report{
 		Source: source, Output: output,
@@ -159,6 +160,9 @@ func (p *pipeline) run(ctx context.Context) error {
 	if err := p.dec.verdict(p.frames); err != nil {
 		return err
 	}
+	// Their pictures make room for the index, which is about to be written and read.
+	p.enc.Close()
+	p.dec.Close()
 	return p.out.finish()
 }
 
