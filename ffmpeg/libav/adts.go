@@ -25,7 +25,7 @@ func adtsOf(body []byte) adtsConfig {
 // keepsConfig refuses sound whose headers change where the container has one for all
 // of it: players would make noise of the rest. MPEG-TS leaves each packet its own.
 func (o *output) keepsConfig(r *route, source int, pkt *astiav.Packet) error {
-	if o.format == "mpegts" || r.stream.CodecParameters().CodecID() != astiav.CodecIDAac {
+	if o.format == "mpegts" || r.verbatim {
 		return nil
 	}
 	c := adtsOf(payload(pkt))

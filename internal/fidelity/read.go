@@ -40,7 +40,6 @@ type Stream struct {
 	SampleRate     string            `json:"sample_rate"`
 	Layout         string            `json:"channel_layout"`
 	Channels       int               `json:"channels"`
-	TimeBase       string            `json:"time_base"`
 	ExtraSize      int               `json:"extradata_size"`
 	Disposition    map[string]int    `json:"disposition"`
 	Tags           map[string]string `json:"tags"`
@@ -56,7 +55,6 @@ func (s Stream) still() bool {
 type Packet struct {
 	Stream   int              `json:"stream_index"`
 	PTS      string           `json:"pts_time"`
-	DTS      string           `json:"dts_time"`
 	Hash     string           `json:"data_hash"`
 	SideData []map[string]any `json:"side_data_list"`
 }
