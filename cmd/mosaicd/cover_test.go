@@ -97,10 +97,7 @@ func TestMosaicCommandOnRealFootage(t *testing.T) {
 	if testing.Short() {
 		t.Skip("looking for faces takes very long with the race detector")
 	}
-	source := filepath.Join("..", "..", "..", "shared", "media", "hamilton.mp4")
-	if _, err := os.Stat(source); err != nil {
-		t.Skipf("no real footage here: %v", err)
-	}
+	source := hamilton(t)
 	folder := t.TempDir()
 	detections, output := filepath.Join(folder, "d.json"), filepath.Join(folder, "out.mp4")
 	// One box that moves right by a tenth of the picture each second.

@@ -168,10 +168,7 @@ func TestFidelityOfRealFootage(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
 	}
-	source := filepath.Join("..", "..", "..", "shared", "media", "hamilton.mp4")
-	if _, err := os.Stat(source); err != nil {
-		t.Skipf("no real footage here: %v", err)
-	}
+	source := hamilton(t)
 	needFFmpeg(t)
 	output := filepath.Join(t.TempDir(), "out.mp4")
 	if code, stderr := coverBox(t, source, output, "--crf", "18", "--preset", "medium"); code != exitDone {

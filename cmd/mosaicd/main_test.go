@@ -272,3 +272,13 @@ func write(t *testing.T, name, body string) string {
 	}
 	return path
 }
+
+// hamilton is nine seconds of real footage, where it is.
+func hamilton(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join("..", "..", "..", "shared", "media", "hamilton.mp4")
+	if _, err := os.Stat(path); err != nil {
+		t.Skipf("no real footage here: %v", err)
+	}
+	return path
+}
