@@ -86,6 +86,13 @@ func Mosaic(ctx context.Context, spec ffmpeg.Spec, covers Covers, progress func(
 		out.drop(in.video, "its HDR10+ metadata, which is of the source's own pictures")
 	}
 	source := in.media()
+	// They make room for the index, which is about to be written and read.
+	enc.Close()
+	dec.Close()
+	in.Close()
+	if err := out.finish(); err != nil {
+		return ffmpeg.Report{}, err
+	}
 	output := source
 	output.Format, output.Codec, output.Streams = spec.Format, codec, out.fc.NbStreams()
 	output.Duration = p.artist.end.Seconds()
@@ -157,13 +164,7 @@ func (p *pipeline) run(ctx context.Context) error {
 		return err
 	}
 	p.progress.end()
-	if err := p.dec.verdict(p.frames); err != nil {
-		return err
-	}
-	// Their pictures make room for the index, which is about to be written and read.
-	p.enc.Close()
-	p.dec.Close()
-	return p.out.finish()
+	return p.dec.verdict(p.frames)
 }
 
 // demux sends packets of the video to be decoded and the others to be written.

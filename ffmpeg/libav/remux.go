@@ -39,10 +39,11 @@ func Remux(ctx context.Context, spec ffmpeg.Spec, progress func(ffmpeg.Progress)
 	if frames == 0 {
 		return ffmpeg.Report{}, ffmpeg.Errorf(ffmpeg.CodeInvalid, "the video stream has no packets")
 	}
+	source := in.media()
+	in.Close() // before another index is made
 	if err := out.finish(); err != nil {
 		return ffmpeg.Report{}, err
 	}
-	source := in.media()
 	output := source
 	output.Format, output.Streams, output.Duration = spec.Format, out.fc.NbStreams(), length.Seconds()
 	return ffmpeg.Report{Source: source, Output: output, Frames: frames, Dropped: out.dropped}, nil
