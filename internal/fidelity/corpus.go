@@ -97,6 +97,7 @@ func Cases() []Case {
 		{Group: "colour", What: "HDR10 to H.264", Make: []string{"-pix_fmt yuv420p10le " + hevc + hdr + " -tag:v hvc1 a.mp4"}, Flags: []string{"--codec", "h264"}},
 		{Group: "colour", What: "HDR10, Matroska", Make: []string{"-pix_fmt yuv420p10le " + hevc + hdr + " a.mkv"}},
 		{Group: "colour", What: "chroma at the top left", Make: []string{"-x264-params chromaloc=2 a.mp4"}},
+		{Group: "colour", What: "HDR10+", Make: []string{"-pix_fmt yuv420p10le " + hevc + hdr + " -tag:v hvc1 a.mp4"}, Then: dynamicHDR, Says: "its HDR10+ metadata"},
 		{Group: "colour", What: "Dolby Vision", Make: []string{hevc + " -tag:v hvc1 a.mp4"}, Then: dolbyVision, Says: "its Dolby Vision metadata"},
 
 		{Group: "fields", What: "interlaced, top first", Make: []string{"-flags +ildct+ilme -x264-params tff=1 a.mp4"}},
@@ -313,6 +314,28 @@ func dolbyVision(body []byte) []byte {
 	at := bytes.Index(body, []byte("btrt"))
 	copy(body[at:], "dvcC\x01\x00\x0a\x35\x10\x00\x00\x00\x00\x00\x00\x00")
 	return body
+}
+
+// dynamicHDR makes two of the message that x265 has on itself: one as SMPTE ST 2094-40
+// has it, of one window and with no curve for its tones, and what is left of x265's.
+func dynamicHDR(body []byte) []byte {
+	const windows = "\xb5\x00\x3c\x00\x01\x04\x01UUUQUUUUUUUU\x41U\x15"
+	text := bytes.Index(body, []byte("\x2c\xa2\xde\x09\xb5\x17\x47\xdb\xbb\x55\xa4\xfe\x7f\xc2\xfc\x4e"))
+	kind := text - 2
+	for body[kind] == 0xff { // the length: 255 for each of these, and the last byte
+		kind--
+	}
+	end := text + 255*(text-kind-2) + int(body[text-1])
+	// A longer first message has the second begin later, until its length can be said.
+	for first := len(windows); ; first++ {
+		begin := kind + 2 + first
+		long := (end - begin - 2) / 256
+		if length := end - begin - 2 - long; length/255 == long {
+			copy(body[kind:], "\x04"+string(rune(first))+windows) // user_data_registered_itu_t_t35
+			copy(body[begin:], "\x05"+strings.Repeat("\xff", long)+string([]byte{byte(length % 255)}))
+			return body
+		}
+	}
 }
 
 // longer has the file say that it lasts for hours.
