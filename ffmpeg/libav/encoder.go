@@ -124,16 +124,26 @@ func fits(name string, f pictureFormat) error {
 	return nil
 }
 
-// lookaheads are how many frames ahead x264 looks by each preset, where it is far
-// enough to be worth shortening.
-var lookaheads = map[string]int{"": 40, "veryfast": 10, "faster": 20, "fast": 30, "medium": 40, "slow": 50, "slower": 60, "veryslow": 60, "placebo": 60}
+// lookaheads are how many frames ahead each encoder looks by each preset, where it is
+// far enough to be worth shortening.
+// https://x265.readthedocs.io/en/master/presets.html
+var lookaheads = map[string]map[string]int{
+	x264: {"": 40, "veryfast": 10, "faster": 20, "fast": 30, "medium": 40, "slow": 50, "slower": 60, "veryslow": 60, "placebo": 60},
+	x265: {"": 20, "superfast": 10, "veryfast": 15, "faster": 15, "fast": 15, "medium": 20, "slow": 25, "slower": 40, "veryslow": 40, "placebo": 60},
+}
 
-// lookahead is how many frames ahead x264 may look: most of its memory goes there,
-// and at 1080p the 40 of its preset medium take 220 MB more than 8 and make files no
-// smaller. Small pictures cost little, and keep what their preset says.
-func (p pictureFormat) lookahead() int {
-	const least, pixels = 8, 8 * 1920 * 1080
-	return max(least, pixels/(p.width*p.height))
+// leastLookahead is how far each encoder may look at 1080p and above. x265 insists on
+// more than it makes B-frames of, which are up to eight.
+var leastLookahead = map[string]int{x264: 8, x265: 9}
+
+// lookahead is how many frames ahead an encoder may look by a preset, and whether the
+// preset says more: most of its memory goes there. At 1080p the 40 of x264's preset
+// medium take 220 MB more than 8 and make files no smaller, and the 20 of x265's some
+// 80 MB. Small pictures cost little, and keep what their preset says.
+func (p pictureFormat) lookahead(encoder, preset string) (frames int, less bool) {
+	const pixels = 8 * 1920 * 1080
+	frames = max(leastLookahead[encoder], pixels/(p.width*p.height))
+	return frames, frames < lookaheads[encoder][preset]
 }
 
 // threadsOf is how many threads to use where somebody asked for so many; 0 is one for
@@ -149,11 +159,15 @@ func (e *encoder) open(settings ffmpeg.Video, globalHeader bool) error {
 		options["preset"] = settings.Preset
 	}
 	threads := threadsOf(settings.Threads)
+	ahead, less := e.format.lookahead(e.codec.Name(), settings.Preset)
 	if e.codec.Name() == x265 {
 		// It writes to standard error by itself; and it looks for the number of cores
 		// where the sandbox lets nobody look. What libav calls threads is how many
 		// pictures are coded at once: about as many as x265 itself would choose.
 		options["x265-params"] = fmt.Sprintf("log-level=error:pools=%d", threads)
+		if less {
+			options["x265-params"] += fmt.Sprintf(":rc-lookahead=%d", ahead)
+		}
 		e.cc.SetThreadCount(1 + bits.Len(uint(threads/4)))
 	} else {
 		e.cc.SetThreadCount(threads)
@@ -163,8 +177,8 @@ func (e *encoder) open(settings ffmpeg.Video, globalHeader bool) error {
 		if e.bottomFirst {
 			options["x264-params"] += ":bff=1"
 		}
-		if most := e.format.lookahead(); most < lookaheads[settings.Preset] {
-			options["rc-lookahead"] = strconv.Itoa(most)
+		if less {
+			options["rc-lookahead"] = strconv.Itoa(ahead)
 		}
 	}
 	err := withOptions(options, func(d *astiav.Dictionary) error { return e.cc.Open(e.codec, d) })
