@@ -16,6 +16,8 @@ COMMIT := $(shell git rev-parse HEAD 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
+# Tests at once in a package: most of the time they wait for a daemon.
+PARALLEL := 4
 FUZZTIME := 60s
 CHAOS := -kills 1000 -points 3 -stops 200 -freezes 100 -uploads 400 -outage 60s -soak 1000
 MUTATED := 10000
@@ -39,13 +41,13 @@ demo: build ## Run the whole job on a real video, on this machine alone; files l
 	bin/mosaicd demo --dir demo
 
 test: libav ## Run all tests.
-	$(ENV) go test ./...
+	$(ENV) go test -parallel $(PARALLEL) ./...
 
 test-corpus: libav ## Make a video of every kind, cover it, compare, and print what is kept: a part of make test.
 	$(ENV) go test ./cmd/mosaicd -run '^TestFidelity' -v
 
 race: libav ## Run all tests with the race detector, but for those that only take long with it.
-	$(ENV) go test -race -short ./...
+	$(ENV) go test -race -short -parallel $(PARALLEL) ./...
 
 lint: libav ## Check format, vet and staticcheck.
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -126,12 +127,22 @@ func (c *dlqCommand) letters(ctx context.Context, client *sqs.Client) ([]letter,
 }
 
 // giveBack lets others see the letters again at once.
-func (c *dlqCommand) giveBack(ctx context.Context, client *sqs.Client, all []letter) {
+func (c *dlqCommand) giveBack(ctx context.Context, client *sqs.Client, all []letter) error {
+	var first error
+	hidden := 0
 	for _, l := range all {
-		_, _ = client.ChangeMessageVisibility(ctx, &sqs.ChangeMessageVisibilityInput{ // else they are back within a minute
+		_, err := client.ChangeMessageVisibility(ctx, &sqs.ChangeMessageVisibilityInput{
 			QueueUrl: &c.DeadLetterURL, ReceiptHandle: l.ReceiptHandle, VisibilityTimeout: 0,
 		})
+		if err != nil {
+			hidden++
+			first = cmp.Or(first, err)
+		}
 	}
+	if first != nil {
+		return fmt.Errorf("%d of the letters stay hidden for up to %s: %w", hidden, lookTime, first)
+	}
+	return nil
 }
 
 type dlqListCommand struct {
@@ -164,11 +175,10 @@ func (c *dlqCommand) look(ctx context.Context, show func([]letter) error) error 
 	}
 	client := sqs.NewFromConfig(cfg)
 	all, err := c.letters(ctx, client)
-	defer c.giveBack(context.WithoutCancel(ctx), client, all)
-	if err != nil {
-		return err
+	if err == nil {
+		err = show(all)
 	}
-	return show(all)
+	return errors.Join(err, c.giveBack(context.WithoutCancel(ctx), client, all))
 }
 
 type dlqShowCommand struct {
@@ -238,11 +248,10 @@ func (c *dlqReplayCommand) Run(ctx context.Context, std streams, dlq *dlqCommand
 	}
 	client := sqs.NewFromConfig(cfg)
 	all, err := dlq.letters(ctx, client)
-	left := slices.Clone(all)
-	defer func() { dlq.giveBack(context.WithoutCancel(ctx), client, left) }()
 	if err != nil {
-		return err
+		return errors.Join(err, dlq.giveBack(context.WithoutCancel(ctx), client, all))
 	}
+	left := slices.Clone(all)
 	var failed []error
 	wanted := slices.Clone(c.IDs)
 	for _, l := range all {
@@ -261,6 +270,7 @@ func (c *dlqReplayCommand) Run(ctx context.Context, std streams, dlq *dlqCommand
 	for _, id := range wanted {
 		failed = append(failed, notThere(id))
 	}
+	failed = append(failed, dlq.giveBack(context.WithoutCancel(ctx), client, left))
 	return errors.Join(failed...)
 }
 
