@@ -16,8 +16,8 @@ COMMIT := $(shell git rev-parse HEAD 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-# Tests at once in a package: most of the time they wait for a daemon.
-PARALLEL := 4
+# Tests at once in a package, more than there are cores: they wait more than they work.
+PARALLEL := $(shell n=$$(nproc); echo $$((n > 4 ? n : 4)))
 FUZZTIME := 60s
 CHAOS := -kills 1000 -points 3 -stops 200 -freezes 100 -uploads 400 -outage 60s -soak 1000
 MUTATED := 10000
