@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"time"
@@ -13,7 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go/middleware"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/mosaicd/mosaicd/internal/awsclient"
 )
 
 // silence is how long a connection may carry nothing before it is given up: longer
@@ -33,7 +33,7 @@ func awsConfig(ctx context.Context) (aws.Config, error) {
 		}
 	})
 	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(client),
-		config.WithAPIOptions([]func(*middleware.Stack) error{plainBodies}))
+		config.WithAPIOptions([]func(*middleware.Stack) error{awsclient.PlainBodies}))
 	if err != nil {
 		return cfg, fmt.Errorf("AWS configuration: %w", err)
 	}
@@ -41,28 +41,6 @@ func awsConfig(ctx context.Context) (aws.Config, error) {
 		return cfg, usagef("the AWS region is not known: set AWS_REGION")
 	}
 	return cfg, nil
-}
-
-// plainBodies hides that a request's body could write itself. smithy-go v1.28.8 closes
-// the body as soon as an answer comes, and a closed one says EOF to whoever has it
-// write itself, which net/http takes for a failure to send: an answer that comes before
-// its writer has looked for more, as on a machine whose encoders keep it from running,
-// is thrown away with its connection. Of ReceiveMessage it holds messages that nobody
-// else sees then until their time is over.
-func plainBodies(stack *middleware.Stack) error {
-	return stack.Build.Add(middleware.BuildMiddlewareFunc("PlainBodies",
-		func(ctx context.Context, in middleware.BuildInput, next middleware.BuildHandler) (middleware.BuildOutput, middleware.Metadata, error) {
-			if req, ok := in.Request.(*smithyhttp.Request); ok {
-				if body, ok := req.GetStream().(io.ReadSeeker); ok {
-					plain, err := req.SetStream(struct{ io.ReadSeeker }{body})
-					if err != nil {
-						return middleware.BuildOutput{}, middleware.Metadata{}, fmt.Errorf("set request body: %w", err)
-					}
-					in.Request = plain
-				}
-			}
-			return next.HandleBuild(ctx, in)
-		}), middleware.Before)
 }
 
 // An impatient connection fails when nothing moves for a while. The SDK then tries

@@ -144,7 +144,6 @@ func (d *demo) say(format string, args ...any) {
 
 // prepare makes the queues, the topic and the buckets.
 func (d *demo) prepare(ctx context.Context) error {
-	d.cfg.APIOptions = append(d.cfg.APIOptions, plainBodies)
 	queues, topics, buckets := sqs.NewFromConfig(d.cfg), sns.NewFromConfig(d.cfg), newS3(d.cfg)
 	for _, q := range []struct {
 		name       string

@@ -13,7 +13,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/smithy-go/middleware"
 	"go.uber.org/zap"
+
+	"github.com/mosaicd/mosaicd/internal/awsclient"
 )
 
 const (
@@ -148,6 +151,7 @@ func (s *Server) AWSConfig() aws.Config {
 		BaseEndpoint: aws.String(s.url),
 		Credentials:  credentials.NewStaticCredentialsProvider(accessKeyID, secretAccessKey, ""),
 		HTTPClient:   s.client,
+		APIOptions:   []func(*middleware.Stack) error{awsclient.PlainBodies},
 		// As in the SDK's default configuration, which a bare Config is not.
 		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenSupported,
 		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenSupported,
