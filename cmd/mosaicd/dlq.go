@@ -126,8 +126,9 @@ func (c *dlqCommand) letters(ctx context.Context, client *sqs.Client) ([]letter,
 	return all, nil
 }
 
-// giveBack lets others see the letters again at once.
+// giveBack lets others see the letters again at once, also when ctx has ended.
 func (c *dlqCommand) giveBack(ctx context.Context, client *sqs.Client, all []letter) error {
+	ctx = context.WithoutCancel(ctx)
 	var first error
 	hidden := 0
 	for _, l := range all {
@@ -178,7 +179,7 @@ func (c *dlqCommand) look(ctx context.Context, show func([]letter) error) error 
 	if err == nil {
 		err = show(all)
 	}
-	return errors.Join(err, c.giveBack(context.WithoutCancel(ctx), client, all))
+	return errors.Join(err, c.giveBack(ctx, client, all))
 }
 
 type dlqShowCommand struct {
@@ -249,7 +250,7 @@ func (c *dlqReplayCommand) Run(ctx context.Context, std streams, dlq *dlqCommand
 	client := sqs.NewFromConfig(cfg)
 	all, err := dlq.letters(ctx, client)
 	if err != nil {
-		return errors.Join(err, dlq.giveBack(context.WithoutCancel(ctx), client, all))
+		return errors.Join(err, dlq.giveBack(ctx, client, all))
 	}
 	left := slices.Clone(all)
 	var failed []error
@@ -270,7 +271,7 @@ func (c *dlqReplayCommand) Run(ctx context.Context, std streams, dlq *dlqCommand
 	for _, id := range wanted {
 		failed = append(failed, notThere(id))
 	}
-	failed = append(failed, dlq.giveBack(context.WithoutCancel(ctx), client, left))
+	failed = append(failed, dlq.giveBack(ctx, client, left))
 	return errors.Join(failed...)
 }
 
