@@ -98,9 +98,7 @@ func TestVersion(t *testing.T) {
 
 func TestDemo(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("takes long with the race detector, which sees nothing new in it")
-	}
+	skipWithRace(t)
 	folder := filepath.Join(t.TempDir(), "demo")
 	code, out, stderr := call(t, nil, "demo", "--dir", folder)
 	if code != exitDone {

@@ -205,9 +205,7 @@ func TestDaemonWithRekognition(t *testing.T) {
 
 func TestFacesDetect(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("takes long with the race detector, which sees nothing new in it")
-	}
+	skipWithRace(t)
 	source := video(t, shortScene)
 	code, out, stderr := call(t, nil, "faces", "detect", source)
 	var page struct {

@@ -50,9 +50,7 @@ func difference(a, b *image.Gray, inside func(image.Point) bool) float64 {
 // face is changed beyond recognition and the ground is not.
 func TestEveryFaceIsCovered(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("takes long with the race detector, which sees nothing new in it")
-	}
+	skipWithRace(t)
 	source, folder := video(t, shortScene), t.TempDir()
 	detections := filepath.Join(folder, "faces.json")
 	if err := os.WriteFile(detections, shortScene.Detections(500*time.Millisecond), 0o600); err != nil {
@@ -160,9 +158,7 @@ func TestMosaicCommandWithRegions(t *testing.T) {
 // TestMosaicCommandReports: a page and a sheet beside the output, of any file.
 func TestMosaicCommandReports(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("takes long with the race detector, which sees nothing new in it")
-	}
+	skipWithRace(t)
 	folder := t.TempDir()
 	output, page, sheet := filepath.Join(folder, "out.mp4"), filepath.Join(folder, "report.html"), filepath.Join(folder, "sheet.png")
 	if code, _, stderr := call(t, nil, "mosaic", video(t, shortScene), output, "--preset", "ultrafast", "--verify", "--report", page, "--sheet", sheet); code != exitDone {

@@ -282,3 +282,12 @@ func hamilton(t *testing.T) string {
 	}
 	return path
 }
+
+// skipWithRace leaves out a test that only encodes where the tests are to be short: with
+// the race detector (make race).
+func skipWithRace(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("takes long with the race detector, which sees nothing new in it")
+	}
+}

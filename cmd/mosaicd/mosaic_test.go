@@ -120,9 +120,7 @@ func TestMosaicCommandRefuses(t *testing.T) {
 
 func TestMosaicCommandProgress(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("takes long with the race detector, which sees nothing new in it")
-	}
+	skipWithRace(t)
 	source := video(t, longScene)
 	output := filepath.Join(t.TempDir(), "out.mp4")
 	code, stdout, stderr := call(t, nil, "mosaic", source, output, "--preset", "ultrafast", "--progress", "json")
@@ -189,9 +187,7 @@ func size(path string) int64 {
 // chooses goes before.
 func TestCodec(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("takes long with the race detector, which sees nothing new in it")
-	}
+	skipWithRace(t)
 	hevc := judge.Make(t, "hevc.mp4", "-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=1", "-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=error")
 	avc := judge.Make(t, "avc.mp4", "-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=1", "-c:v", "libx264", "-preset", "ultrafast")
 	interlaced := judge.Make(t, "interlaced.mp4", "-i", avc, "-c:v", "libx264", "-flags", "+ildct+ilme")
@@ -232,9 +228,7 @@ func TestCodec(t *testing.T) {
 // TestInterlacedStays: two fields stay two fields, and the first stays the first.
 func TestInterlacedStays(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("takes long with the race detector, which sees nothing new in it")
-	}
+	skipWithRace(t)
 	for order, says := range map[string]string{"tff": "top first", "bff": "bottom first"} {
 		source := judge.Make(t, order+".mp4", "-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=1", "-c:v", "libx264", "-flags", "+ildct+ilme", "-x264-params", order+"=1")
 		output := filepath.Join(t.TempDir(), "out.mp4")
@@ -253,9 +247,7 @@ func TestInterlacedStays(t *testing.T) {
 // the brightest light is said again, where its container says nothing.
 func TestHDR10Stays(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("takes long with the race detector, which sees nothing new in it")
-	}
+	skipWithRace(t)
 	source := judge.Make(t, "hdr10.mp4", "-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=1", "-pix_fmt", "yuv420p10le", "-c:v", "libx264", "-x264-params",
 		"colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc:mastering-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1):cll=1000,400")
 	if about := judge.About(t, source); strings.Contains(about, "Mastering Display") {

@@ -35,9 +35,7 @@ func same(t *testing.T, source, output string) {
 
 func TestRemuxCommand(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("takes long with the race detector, which sees nothing new in it")
-	}
+	skipWithRace(t)
 	source := video(t, shortScene)
 	ts := judge.Make(t, "in.ts", "-i", source, "-map", "0", "-c", "copy")
 	inTS, fragmented := recording(t, source, "mpegts"), recording(t, source, "fmp4")

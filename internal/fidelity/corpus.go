@@ -152,7 +152,6 @@ func Cases() []Case {
 		{Group: "sound", What: "ALAC, MOV", Make: []string{"-c:a alac a.mov"}},
 		{Group: "sound", What: "times go back in the middle, TS", Make: []string{"-t 1 1.ts", "-i concat:1.ts|1.ts -map 0 -c copy a.ts"}, To: ".mp4", Refused: invalid, Says: "go back"},
 		{Group: "sound", What: "sample rate changes in the middle, TS", Make: []string{"-t 1 1.ts", "-ar 44100 -t 1 -output_ts_offset 1.2 2.ts", "-i concat:1.ts|2.ts -map 0 -c copy a.ts"}},
-
 		{Group: "sound", What: "sample rate changes in the middle, TS to MP4", Make: []string{"-t 1 1.ts", "-ar 44100 -t 1 -output_ts_offset 1.2 2.ts", "-i concat:1.ts|2.ts -map 0 -c copy a.ts"}, To: ".mp4", Refused: unsupported, Says: "changes its sampling frequency or its channels"},
 
 		{Group: "beside", What: "title, comment, language", Make: []string{"-metadata title=A -metadata comment=Café -metadata:s:v:0 language=jpn -metadata:s:a:0 language=fra -metadata:s:a:0 title=Main a.mkv"}},
