@@ -127,7 +127,7 @@ func (h *Handler) dispatch(ctx context.Context, log *zap.Logger, l *lease, n int
 		}
 		d := slices.IndexFunc(docs, func(d *transcode.Document) bool { return d.Name == parts[i].Settings })
 		if d < 0 {
-			parts[i].Error = &ResultError{Code: CodeInvalidSettings, Message: "the job file is gone since the first attempt"}
+			parts[i].Error = newResultError(CodeInvalidSettings, "the job file is gone since the first attempt")
 			continue
 		}
 		folder, err := h.folder(job, step, docs[d], len(docs) > 1)
@@ -275,9 +275,9 @@ func (h *Handler) create(ctx context.Context, log *zap.Logger, l *lease, in *med
 	)
 	switch {
 	case errors.As(err, &invalid):
-		part.Error = &ResultError{Code: CodeInvalidSettings, Message: invalid.Error()}
+		part.Error = newResultError(CodeInvalidSettings, invalid.Error())
 	case errors.As(err, &bad) || errors.As(err, &none):
-		part.Error = &ResultError{Code: CodeRefused, Message: err.Error()}
+		part.Error = newResultError(CodeRefused, err.Error())
 	case err != nil: // throttled, denied, out of reach, over a quota: it may pass
 		return fmt.Errorf("create a MediaConvert job with %s: %w", part.Settings, err)
 	default:

@@ -166,7 +166,7 @@ func (h *Handler) outcome(ctx context.Context, log *zap.Logger, part CloudJob, e
 			part.Attempt++
 			break
 		}
-		part.Error = &ResultError{Code: CodeMediaConvert + strconv.Itoa(e.ErrorCode), Message: e.ErrorMessage}
+		part.Error = newResultError(CodeMediaConvert+strconv.Itoa(e.ErrorCode), e.ErrorMessage)
 	}
 	log.Info(eventCloudEnded, fields...)
 	return part, nil

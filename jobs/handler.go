@@ -163,7 +163,7 @@ func (h *Handler) ignore(ctx context.Context, log *zap.Logger, e event.ObjectCre
 	}
 	r := newResult(job, 0, "upload", e.Time) // at a time that is the same when the event comes again
 	r.ID, r.Status, r.FinishedAt = job.resultID(-1), StatusIgnored, r.StartedAt
-	r.Error = &ResultError{Code: CodeIgnored, Message: reason}
+	r.Error = newResultError(CodeIgnored, reason)
 	return h.publisher.publish(ctx, r)
 }
 

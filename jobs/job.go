@@ -102,7 +102,7 @@ func (j Job) kind() string {
 func (j Job) refusedFor(kind string, reason error) Job {
 	var f *Failure
 	if errors.As(reason, &f) {
-		j.Steps, j.Refused = []Step{{Kind: kind}}, &ResultError{Code: f.Code, Message: f.Error()}
+		j.Steps, j.Refused = []Step{{Kind: kind}}, newResultError(f.Code, f.Error())
 	}
 	return j
 }

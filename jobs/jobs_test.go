@@ -37,7 +37,8 @@ func TestResultForm(t *testing.T) {
 		Probe: &ffmpeg.Media{Format: "mov", Duration: 1, Codec: "h264", Pixels: "yuv420p", Width: 2, Height: 3, Rotation: 90, FrameRate: 25, Streams: 4},
 		Cloud: []CloudResult{{Settings: "hls", JobID: "1-a", Attempts: 2, Status: "ERROR", Warnings: []CloudWarning{{Code: 1, Count: 2}}, Error: &ResultError{Code: "c", Message: "m"}}},
 		Faces: []collection.Face{{ID: "f-1", ExternalID: "anna", Image: "s3://a/anna.jpg"}}, OmittedFaces: 1,
-		Extra: map[string]json.RawMessage{"title": json.RawMessage(`"Spring"`)},
+		OmittedFields: []string{"probe"},
+		Extra:         map[string]json.RawMessage{"title": json.RawMessage(`"Spring"`)},
 	}
 	for _, v := range []any{r, *r.Stats, *r.Error, *r.Probe, r.Cloud[0], r.Faces[0]} {
 		for i := range reflect.ValueOf(v).NumField() {

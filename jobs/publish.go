@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -55,19 +56,57 @@ func (p *publisher) publish(ctx context.Context, r Result) error {
 	return nil
 }
 
-// encode leaves out the outputs and the faces for which there is no room, the last
-// ones first.
+// encode returns a result as JSON that SNS takes, whatever is in the result. Where
+// there is no room it halves the lists of outputs and faces until the rest fits,
+// then drops one field after the other, and keeps at last only what says which
+// step ended how. Full then says where all of it is.
 func (p *publisher) encode(r Result) ([]byte, error) {
+	body, err := encodeResult(r)
+	if err != nil || len(body) <= maxPublished {
+		return body, err
+	}
+	r.Full = p.full(r.Job).String()
 	outputs, faces := len(r.Outputs), len(r.Faces)
-	for {
-		body, err := json.Marshal(r)
-		if err != nil || len(body) <= maxPublished || len(r.Outputs)+len(r.Faces) == 0 {
-			return body, err
-		}
+	for len(r.Outputs)+len(r.Faces) > 0 {
 		r.Outputs, r.Faces = r.Outputs[:len(r.Outputs)/2], r.Faces[:len(r.Faces)/2]
 		r.OmittedOutputs, r.OmittedFaces = outputs-len(r.Outputs), faces-len(r.Faces)
-		r.Full = p.full(r.Job).String()
+		if body, err := encodeResult(r); err != nil || len(body) <= maxPublished {
+			return body, err
+		}
 	}
+	for _, drop := range []struct {
+		field string
+		from  func(*Result)
+	}{
+		{"cloud", func(r *Result) { r.Cloud = nil }},
+		{"extra", func(r *Result) { r.Extra = nil }},
+		{"stats", func(r *Result) { r.Stats = nil }},
+		{"probe", func(r *Result) { r.Probe = nil }},
+	} {
+		drop.from(&r)
+		r.OmittedFields = append(r.OmittedFields, drop.field)
+		if body, err := encodeResult(r); err != nil || len(body) <= maxPublished {
+			return body, err
+		}
+	}
+	// What is left is text: no part of it may be so long by itself.
+	const longest = 4 << 10
+	r.Route, r.Source, r.SourceVersionID = cut(r.Route, longest), cut(r.Source, longest), cut(r.SourceVersionID, longest)
+	if r.Error != nil {
+		r.Error = newResultError(r.Error.Code, r.Error.Message)
+	}
+	return encodeResult(r)
+}
+
+// encodeResult leaves <, > and & as they are: escaped they take six bytes each.
+func encodeResult(r Result) ([]byte, error) {
+	var body bytes.Buffer
+	e := json.NewEncoder(&body)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(r); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(body.Bytes(), []byte("\n")), nil
 }
 
 // last reports whether nothing more comes of the job.

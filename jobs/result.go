@@ -2,7 +2,9 @@ package jobs
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"github.com/mosaicd/mosaicd/ffmpeg"
 	"github.com/mosaicd/mosaicd/jobs/collection"
@@ -53,6 +55,8 @@ type Result struct {
 	// Faces are those that were added to a collection, are in it, or were removed.
 	Faces        []collection.Face `json:"faces,omitempty"`
 	OmittedFaces int               `json:"omittedFaces,omitempty"` // that SNS has no room for
+	// OmittedFields are the other fields that SNS has no room for: cloud, extra, stats, probe.
+	OmittedFields []string `json:"omittedFields,omitempty"`
 	// Extra is what the clip.json said beyond what mosaicd reads.
 	Extra map[string]json.RawMessage `json:"extra,omitempty"`
 }
@@ -91,7 +95,29 @@ func uri(at event.Location) string {
 // A ResultError says why a job failed.
 type ResultError struct {
 	Code    string `json:"code"`
-	Message string `json:"message"`
+	Message string `json:"message"` // at most maxErrorBytes
+}
+
+// maxErrorBytes is the length of the longest error text that is kept: some hold what
+// an uploader wrote, and a result has to fit in a message.
+const maxErrorBytes = 4 << 10
+
+func newResultError(code, message string) *ResultError {
+	return &ResultError{Code: cut(code, 256), Message: cut(message, maxErrorBytes)}
+}
+
+// cut shortens a text to at most limit bytes of valid UTF-8, and says how much is
+// missing.
+func cut(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	const most = len(" … (9999999999 bytes more)") // fewer digits than any text has
+	end := max(limit-most, 0)
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return fmt.Sprintf("%s … (%d bytes more)", text[:end], len(text)-end)
 }
 
 // Stats say what a job did and took.
@@ -142,7 +168,7 @@ func (r Result) first() string {
 // end makes it the result of something that didn't succeed.
 func (r *Result) end(s Status, f *Failure) {
 	r.Status = s
-	r.Error = &ResultError{Code: f.Code, Message: f.Error()}
+	r.Error = newResultError(f.Code, f.Error())
 	r.Stats = nil
 }
 

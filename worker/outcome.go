@@ -49,7 +49,11 @@ const (
 	attributeSource = "source_message_id"
 
 	maxAttributes = 10   // that SQS allows a message
-	maxReason     = 1024 // bytes; SQS counts attributes in a message's 1 MiB
+	maxReason     = 1024 // bytes
+
+	// maxMessage is how many bytes SQS takes of a body and its attributes together.
+	// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
+	maxMessage = 1 << 20
 )
 
 // settle does to d what err, and the cause of the handler's context, say. It
@@ -175,7 +179,8 @@ func (w *Worker) sendDeadLetter(ctx context.Context, d delivery, attributes map[
 }
 
 // deadLetterAttributes returns m's attributes with ours among them, and how many
-// of m's had to go because SQS allows ten. The last by name go first.
+// of m's had to go because SQS allows ten. The last by name go first. Of ours only
+// what a message still has room for is added.
 func deadLetterAttributes(m types.Message, reason string) (attributes map[string]types.MessageAttributeValue, dropped int) {
 	attributes = maps.Clone(m.MessageAttributes)
 	if attributes == nil {
@@ -188,8 +193,16 @@ func deadLetterAttributes(m types.Message, reason string) (attributes map[string
 		delete(attributes, name)
 		dropped++
 	}
-	attributes[attributeReason] = stringAttribute(reason)
-	attributes[attributeSource] = stringAttribute(aws.ToString(m.MessageId))
+	room := maxMessage - len(aws.ToString(m.Body))
+	for name, a := range attributes {
+		room -= len(name) + len(aws.ToString(a.DataType)) + len(aws.ToString(a.StringValue)) + len(a.BinaryValue)
+	}
+	for _, ours := range []struct{ name, value string }{{attributeSource, aws.ToString(m.MessageId)}, {attributeReason, reason}} {
+		if size := len(ours.name) + len("String") + len(ours.value); size <= room {
+			attributes[ours.name] = stringAttribute(ours.value)
+			room -= size
+		}
+	}
 	return attributes, dropped
 }
 

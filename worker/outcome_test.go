@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -387,5 +388,25 @@ func TestLegalReason(t *testing.T) {
 	long := legalReason("a" + strings.Repeat("é", 600))
 	if len(long) != 1023 || !utf8.ValidString(long) || slices.Contains([]rune(long), utf8.RuneError) {
 		t.Errorf("a reason of 1,201 bytes became %d bytes: %q", len(long), long)
+	}
+}
+
+// TestLargestDeadLetter: SQS takes 1 MiB, of which a message may need all.
+func TestLargestDeadLetter(t *testing.T) {
+	t.Parallel()
+	own := map[string]types.MessageAttributeValue{"customer": stringAttribute("4711")} // 8 + 6 + 4 bytes
+	for left, want := range map[int][]string{
+		0: {"customer"}, 18: {"customer"}, 25: {"customer", attributeSource}, 500: {"customer", attributeSource},
+		2000: {"customer", attributeReason, attributeSource},
+	} {
+		m := types.Message{MessageId: aws.String("m1"), Body: aws.String(strings.Repeat("x", maxMessage-18-left)), MessageAttributes: own}
+		got, _ := deadLetterAttributes(m, strings.Repeat("r", maxReason))
+		size := len(*m.Body)
+		for name, a := range got {
+			size += len(name) + len(*a.DataType) + len(*a.StringValue)
+		}
+		if names := slices.Sorted(maps.Keys(got)); !slices.Equal(names, want) || size > maxMessage {
+			t.Errorf("with %d bytes left: %v, %d bytes", left, names, size)
+		}
 	}
 }

@@ -1,12 +1,14 @@
 package awslocal
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -89,6 +91,9 @@ func (a *account) topicAttributes(w http.ResponseWriter, arn string) {
 // checkTopicRequest refuses what goaws would silently take for something else,
 // and HTTP subscriptions, to which it posts while it holds the lock.
 func checkTopicRequest(name string, form url.Values) error {
+	if err := checkPublishedSize(name, form); err != nil {
+		return err
+	}
 	attrs := map[string]string{form.Get("AttributeName"): form.Get("AttributeValue")}
 	if name == "Subscribe" {
 		if p := form.Get("Protocol"); p != string(models.ProtocolSQS) {
@@ -108,6 +113,38 @@ func checkTopicRequest(name string, form url.Values) error {
 		return errInvalidTopicParameter(fmt.Sprintf("Invalid parameter: FilterPolicyScope %q is not served here", scope))
 	}
 	return nil
+}
+
+// maxPublished is the size of the largest message with its attributes, and of all
+// of a batch together, in bytes.
+// https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+// https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html
+const maxPublished = 262_144
+
+// checkPublishedSize refuses what SNS would as too long: message, and name, type and
+// value of each attribute, all of them in UTF-8.
+func checkPublishedSize(name string, form url.Values) error {
+	if name != "Publish" && name != "PublishBatch" {
+		return nil
+	}
+	size := 0
+	for field, values := range form {
+		switch last := field[strings.LastIndexByte(field, '.')+1:]; {
+		case last == "BinaryValue":
+			size += base64.RawStdEncoding.DecodedLen(len(strings.TrimRight(values[0], "=")))
+		case last == "Message",
+			strings.Contains(field, "MessageAttributes.") && slices.Contains([]string{"Name", "DataType", "StringValue"}, last):
+			size += len(values[0])
+		}
+	}
+	switch {
+	case size <= maxPublished:
+		return nil
+	case name == "PublishBatch":
+		return &apiError{status: http.StatusBadRequest, code: "BatchRequestTooLong",
+			message: "The length of all the messages put together is more than the limit."}
+	}
+	return errInvalidTopicParameter("Invalid parameter: Message too long")
 }
 
 // topicError gives an error of goaws the name that SNS has for it.

@@ -2,6 +2,7 @@ package awslocal_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -152,4 +153,34 @@ func TestUnsubscribe(t *testing.T) {
 		t.Fatal(err)
 	}
 	e.none(t, queue)
+}
+
+// TestTopicLimit: SNS takes 262,144 bytes, of the message and of its attributes
+// together.
+func TestTopicLimit(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	topic := e.topic(t, "results")
+	const limit = 262_144
+	attributes := stringAttribute("outcome", "dönes") // 7 + 6 ("String") + 6 bytes
+	publish := func(bytes int, attributes map[string]types.MessageAttributeValue) error {
+		_, err := e.sns.Publish(t.Context(), &sns.PublishInput{
+			TopicArn: &topic, Message: aws.String(strings.Repeat("é", bytes/2) + strings.Repeat("x", bytes%2)), MessageAttributes: attributes,
+		})
+		return err
+	}
+	for _, fits := range []error{publish(limit, nil), publish(limit-19, attributes)} {
+		if fits != nil {
+			t.Error(fits)
+		}
+	}
+	for name, err := range map[string]error{"message": publish(limit+1, nil), "attributes": publish(limit-18, attributes)} {
+		t.Log(name)
+		wantCode(t, err, "InvalidParameter")
+	}
+	half := strings.Repeat("x", limit/2+1)
+	_, err := e.sns.PublishBatch(t.Context(), &sns.PublishBatchInput{TopicArn: &topic, PublishBatchRequestEntries: []types.PublishBatchRequestEntry{
+		{Id: aws.String("1"), Message: &half}, {Id: aws.String("2"), Message: &half},
+	}})
+	wantCode(t, err, "BatchRequestTooLong")
 }
