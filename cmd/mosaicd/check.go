@@ -3,15 +3,16 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"mime"
 	"os"
 	"path"
+	"reflect"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"github.com/mosaicd/mosaicd/internal/terminal"
 	"github.com/mosaicd/mosaicd/jobs"
 	"github.com/mosaicd/mosaicd/jobs/event"
 	"github.com/mosaicd/mosaicd/jobs/routes"
@@ -49,9 +50,9 @@ func (c *checkCommand) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	if len(c.What) == 0 {
-		fmt.Fprintf(std.out, "the routes are valid:\n")
+		terminal.Fprintf(std.out, "the routes are valid:\n")
 		for _, r := range table.Routes {
-			fmt.Fprintf(std.out, "  %s: %s\n", r.Name, steps(r))
+			terminal.Fprintf(std.out, "  %s: %s\n", r.Name, steps(r))
 		}
 		return nil
 	}
@@ -107,7 +108,7 @@ func (c *checkCommand) events(what string) ([]event.Event, error) {
 }
 
 func (c *checkCommand) explain(std streams, what string, e event.Event, cfg jobs.Config) error {
-	say := func(format string, args ...any) { fmt.Fprintf(std.out, format+"\n", args...) }
+	say := func(format string, args ...any) { terminal.Fprintf(std.out, format+"\n", args...) }
 	switch e := e.(type) {
 	case event.ObjectCreated:
 		contentType := c.ContentType
@@ -137,7 +138,7 @@ func (c *checkCommand) explain(std streams, what string, e event.Event, cfg jobs
 	case event.Ignored:
 		say("%s: nothing: %s", event.Location{Bucket: e.Bucket, Key: e.Key}, e.Reason)
 	default:
-		say("%s: nothing to do for %T", what, e)
+		say("%s: nothing to do for %s", what, reflect.TypeOf(e))
 	}
 	return nil
 }

@@ -28,6 +28,7 @@ import (
 	"github.com/mosaicd/mosaicd/internal/awslocal"
 	"github.com/mosaicd/mosaicd/internal/sample"
 	"github.com/mosaicd/mosaicd/internal/sheet"
+	"github.com/mosaicd/mosaicd/internal/terminal"
 	"github.com/mosaicd/mosaicd/jobs"
 	"github.com/mosaicd/mosaicd/jobs/routes"
 	"github.com/mosaicd/mosaicd/worker"
@@ -139,7 +140,7 @@ type demo struct {
 }
 
 func (d *demo) say(format string, args ...any) {
-	fmt.Fprintf(d.std.out, format+"\n", args...)
+	terminal.Fprintf(d.std.out, format+"\n", args...)
 }
 
 // prepare makes the queues, the topic and the buckets.
@@ -259,7 +260,8 @@ func (d *demo) next(ctx context.Context) (jobs.Result, error) {
 	if err != nil {
 		return r, err
 	}
-	d.say("\nresult %d of %d, the %s, from topic %s after %.1f s:\n%s", r.Step, r.Steps, r.Kind, d.topic, time.Since(d.uploaded).Seconds(), body)
+	d.say("\nresult %d of %d, the %s, from topic %s after %.1f s:", r.Step, r.Steps, r.Kind, d.topic, time.Since(d.uploaded).Seconds())
+	_, _ = fmt.Fprintf(terminal.JSON(d.std.out), "%s\n", body)
 	if r.Kind == jobs.KindTranscode {
 		d.say("(MediaConvert is not really here: these files are placeholders.)")
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"github.com/mosaicd/mosaicd/internal/terminal"
 	"github.com/mosaicd/mosaicd/jobs/event"
 )
 
@@ -162,7 +163,7 @@ func (c *dlqListCommand) Run(ctx context.Context, std streams, dlq *dlqCommand) 
 		}
 		w := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
 		for _, l := range all {
-			fmt.Fprintf(w, "%s\t%s\t%d×\t%s\t%s\n", aws.ToString(l.MessageId), l.sent.Format(time.DateTime), l.receives, l.about(), l.reason)
+			terminal.Fprintf(w, "%s\t%s\t%d×\t%s\t%s\n", aws.ToString(l.MessageId), l.sent.Format(time.DateTime), l.receives, l.about(), l.reason)
 		}
 		return w.Flush()
 	})
@@ -215,7 +216,7 @@ func (l letter) print(std streams, indent string) error {
 	for name, v := range l.MessageAttributes {
 		attributes[name] = aws.ToString(v.StringValue)
 	}
-	e := json.NewEncoder(std.out)
+	e := json.NewEncoder(terminal.JSON(std.out))
 	e.SetIndent("", indent)
 	return e.Encode(struct {
 		MessageID  string            `json:"messageId"`
@@ -266,7 +267,7 @@ func (c *dlqReplayCommand) Run(ctx context.Context, std streams, dlq *dlqCommand
 			continue
 		}
 		left = slices.DeleteFunc(left, func(o letter) bool { return aws.ToString(o.MessageId) == id })
-		fmt.Fprintln(std.out, id)
+		terminal.Fprintln(std.out, id)
 	}
 	for _, id := range wanted {
 		failed = append(failed, notThere(id))

@@ -31,6 +31,7 @@ import (
 
 	"github.com/mosaicd/mosaicd/ffmpeg/libav"
 	"github.com/mosaicd/mosaicd/internal/sample"
+	"github.com/mosaicd/mosaicd/internal/terminal"
 	"github.com/mosaicd/mosaicd/jobs"
 	"github.com/mosaicd/mosaicd/jobs/routes"
 )
@@ -69,7 +70,7 @@ func good(format string, args ...any) finding {
 func (f finding) warn(do string) finding { return finding{verdictWarn, f.said, do} }
 
 func bad(err error, do string) finding {
-	return finding{verdictBad, strings.Join(strings.Fields(err.Error()), " "), advice(err, do)}
+	return finding{verdictBad, terminal.EscapeError(err), advice(err, do)}
 }
 
 // advice is better where the error itself says what is wrong.
@@ -110,9 +111,9 @@ func (c *doctorCommand) Run(ctx context.Context, std streams) error {
 		if f.verdict == verdictBad {
 			failed++
 		}
-		fmt.Fprintf(std.out, "%-4s  %-17s  %s\n", f.verdict, check.name, f.said)
+		terminal.Fprintf(std.out, "%-4s  %-17s  %s\n", f.verdict, check.name, f.said)
 		if f.do != "" {
-			fmt.Fprintf(std.out, "%25s→ %s\n", "", f.do)
+			terminal.Fprintf(std.out, "%25s→ %s\n", "", f.do)
 		}
 	}
 	if failed > 0 {

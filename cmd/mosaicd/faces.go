@@ -17,6 +17,7 @@ import (
 
 	"github.com/mosaicd/mosaicd/ffmpeg"
 	"github.com/mosaicd/mosaicd/internal/likeness"
+	"github.com/mosaicd/mosaicd/internal/terminal"
 	"github.com/mosaicd/mosaicd/jobs"
 	"github.com/mosaicd/mosaicd/jobs/collection"
 	"github.com/mosaicd/mosaicd/jobs/event"
@@ -147,7 +148,7 @@ func rekognitionClient(ctx context.Context) (*rekognition.Client, error) {
 func printFaces(std streams, all []collection.Face) error {
 	w := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
 	for _, f := range all {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", f.ID, f.ExternalID, f.Image)
+		terminal.Fprintf(w, "%s\t%s\t%s\n", f.ID, f.ExternalID, f.Image)
 	}
 	return w.Flush()
 }
@@ -176,7 +177,7 @@ func (c *facesDetectCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(std.out, string(page))
+	_, err = fmt.Fprintln(terminal.JSON(std.out), string(page))
 	return err
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/mosaicd/mosaicd/internal/terminal"
 	"github.com/mosaicd/mosaicd/worker"
 )
 
@@ -77,7 +78,7 @@ func (c *healthCommand) Run(ctx context.Context, std streams) error {
 		return fmt.Errorf("the daemon does not answer: %w", err)
 	}
 	defer answer.Body.Close()
-	if _, err := io.Copy(std.out, answer.Body); err != nil {
+	if _, err := io.Copy(terminal.JSON(std.out), answer.Body); err != nil {
 		return err
 	}
 	if answer.StatusCode != http.StatusOK {

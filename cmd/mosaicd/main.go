@@ -14,6 +14,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/mosaicd/mosaicd/internal/terminal"
 )
 
 // Exit codes.
@@ -71,8 +73,8 @@ func run(ctx context.Context, args []string, std streams) int {
 	if err == nil {
 		return exitDone
 	}
-	// One line each: what a file or a peer said may hold more.
-	fmt.Fprintln(std.err, "mosaicd: "+strings.Join(strings.Fields(err.Error()), " "))
+	// One line, whatever a file or a peer said.
+	fmt.Fprintln(std.err, "mosaicd: "+terminal.EscapeError(err))
 	if errors.As(err, new(usageError)) {
 		return exitUsage
 	}

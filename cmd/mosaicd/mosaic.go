@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mosaicd/mosaicd/ffmpeg"
+	"github.com/mosaicd/mosaicd/internal/terminal"
 	"github.com/mosaicd/mosaicd/jobs"
 	"github.com/mosaicd/mosaicd/jobs/faces"
 )
@@ -73,13 +74,13 @@ func (c *mosaicCommand) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	for _, d := range done.Dropped {
-		fmt.Fprintln(std.err, "mosaicd: left out:", d)
+		terminal.Fprintln(std.err, "mosaicd: left out:", d)
 	}
 	if c.Progress != "none" && c.Progress != "json" {
-		fmt.Fprintf(std.out, "%s: %d frames, %d of them covered, %d faces, %.1f s\n",
+		terminal.Fprintf(std.out, "%s: %d frames, %d of them covered, %d faces, %.1f s\n",
 			c.Output, done.Frames, done.FramesCovered, done.Faces, time.Since(started).Seconds())
 		if c.Verify {
-			fmt.Fprintf(std.out, "%s: %d faces still found in %.1f s\n", c.Output, len(done.Residual), done.Verifying.Seconds())
+			terminal.Fprintf(std.out, "%s: %d faces still found in %.1f s\n", c.Output, len(done.Residual), done.Verifying.Seconds())
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/mosaicd/mosaicd/ffmpeg"
+	"github.com/mosaicd/mosaicd/internal/terminal"
 	"github.com/mosaicd/mosaicd/jobs"
 )
 
@@ -32,7 +33,7 @@ func newProgress(way string, out io.Writer) *progress {
 	case "bar":
 		p.bar = true
 	case "json":
-		p.json = json.NewEncoder(out)
+		p.json = json.NewEncoder(terminal.JSON(out))
 	}
 	return p
 }

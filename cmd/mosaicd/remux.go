@@ -3,10 +3,10 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/mosaicd/mosaicd/ffmpeg"
+	"github.com/mosaicd/mosaicd/internal/terminal"
 	"github.com/mosaicd/mosaicd/jobs"
 )
 
@@ -45,10 +45,10 @@ func (c *remuxCommand) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	for _, d := range done.Dropped {
-		fmt.Fprintln(std.err, "mosaicd: left out:", d)
+		terminal.Fprintln(std.err, "mosaicd: left out:", d)
 	}
 	if c.Progress != "none" && c.Progress != "json" {
-		fmt.Fprintf(std.out, "%s: %d frames, %.1f s\n", c.Output, done.Frames, time.Since(started).Seconds())
+		terminal.Fprintf(std.out, "%s: %d frames, %.1f s\n", c.Output, done.Frames, time.Since(started).Seconds())
 	}
 	return nil
 }

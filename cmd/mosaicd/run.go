@@ -15,6 +15,7 @@ import (
 
 	"github.com/mosaicd/mosaicd/ffmpeg"
 	"github.com/mosaicd/mosaicd/internal/ecs"
+	"github.com/mosaicd/mosaicd/internal/terminal"
 	"github.com/mosaicd/mosaicd/jobs"
 	"github.com/mosaicd/mosaicd/jobs/routes"
 	"github.com/mosaicd/mosaicd/worker"
@@ -97,7 +98,7 @@ func (c *runCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	counts, out := newMetrics(), zapcore.Lock(zapcore.AddSync(std.err))
+	counts, out := newMetrics(), zapcore.Lock(zapcore.AddSync(terminal.JSON(std.err)))
 	m := &meter{metrics: counts}
 	if c.EMF {
 		m.emf, m.namespace = out, c.EMFNamespace

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/mosaicd/mosaicd/ffmpeg/sandbox"
+	"github.com/mosaicd/mosaicd/internal/terminal"
 )
 
 // A sandboxLevel says how much of the sandbox this machine offers.
@@ -99,7 +100,7 @@ func probe(std streams, input, outside, listener string) error {
 	if err := sandbox.Enter(sandbox.Access{Read: []string{input}}); err != nil {
 		return err
 	}
-	return json.NewEncoder(std.out).Encode(sandbox.Test(outside, listener, parent))
+	return json.NewEncoder(terminal.JSON(std.out)).Encode(sandbox.Test(outside, listener, parent))
 }
 
 // printSelftest says what the sandbox denies here, and fails where something is
@@ -115,9 +116,9 @@ func printSelftest(ctx context.Context, std streams) error {
 		if p.Denied {
 			verdict = "denied"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\n", verdict, p.Name, p.Said)
+		terminal.Fprintf(w, "%s\t%s\t%s\n", verdict, p.Name, p.Said)
 	}
-	fmt.Fprintf(w, "sandbox\t%s\n", level)
+	terminal.Fprintf(w, "sandbox\t%s\n", level)
 	if err := w.Flush(); err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"github.com/mosaicd/mosaicd/internal/terminal"
 	"github.com/mosaicd/mosaicd/jobs"
 	"github.com/mosaicd/mosaicd/jobs/event"
 	"github.com/mosaicd/mosaicd/jobs/transcode"
@@ -101,7 +102,7 @@ func (c *sendCommand) request(ctx context.Context, std streams, r event.Request,
 		return fmt.Errorf("encode the message: %w", err)
 	}
 	if dry.DryRun {
-		_, err := fmt.Fprintln(std.out, string(body))
+		_, err := fmt.Fprintln(terminal.JSON(std.out), string(body))
 		return err
 	}
 	return c.send(ctx, std, body)
@@ -181,7 +182,7 @@ func (c *sendCommand) send(ctx context.Context, std streams, body []byte) error 
 	if err != nil {
 		return fmt.Errorf("send to %s: %w", c.QueueURL, err)
 	}
-	_, err = fmt.Fprintln(std.out, aws.ToString(out.MessageId))
+	_, err = terminal.Fprintln(std.out, aws.ToString(out.MessageId))
 	return err
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/mediaconvert"
 	"github.com/schollz/progressbar/v3"
 
+	"github.com/mosaicd/mosaicd/internal/terminal"
 	"github.com/mosaicd/mosaicd/jobs"
 )
 
@@ -78,7 +79,7 @@ func (c *statusCommand) Run(ctx context.Context, std streams) error {
 func (c *statusCommand) print(ctx context.Context, w *watcher, claim *jobs.Claim) error {
 	var err error
 	if c.JSON {
-		e := json.NewEncoder(w.out)
+		e := json.NewEncoder(terminal.JSON(w.out))
 		e.SetIndent("", "  ")
 		e.SetEscapeHTML(false)
 		err = e.Encode(claim)
@@ -100,7 +101,7 @@ type watcher struct {
 }
 
 func (w *watcher) print(ctx context.Context, c *jobs.Claim) error {
-	say := func(format string, args ...any) { fmt.Fprintf(w.out, format+"\n", args...) }
+	say := func(format string, args ...any) { terminal.Fprintf(w.out, format+"\n", args...) }
 	say("job      %s", c.Job.ID)
 	if c.Job.Source.Bucket != "" {
 		say("source   %s", c.Job.Source)
@@ -178,12 +179,12 @@ func (w *watcher) ask(ctx context.Context, id string) (status string, percent in
 // show says how far a running job is: a bar in a terminal, else a line whenever
 // something changed.
 func (w *watcher) show(ctx context.Context, c *jobs.Claim) error {
-	line, percent := fmt.Sprintf("%s %s", c.Job.ID, c.State), 0
+	line, percent := terminal.Sprintf("%s %s", c.Job.ID, c.State), 0
 	for i, s := range c.Steps {
 		if s.Published {
 			continue
 		}
-		line += fmt.Sprintf(", step %d/%d %s", i+1, len(c.Steps), s.Kind)
+		line += terminal.Sprintf(", step %d/%d %s", i+1, len(c.Steps), s.Kind)
 		for _, p := range s.Cloud {
 			if p.JobID == "" || p.Status != "SUBMITTED" {
 				continue
@@ -192,7 +193,7 @@ func (w *watcher) show(ctx context.Context, c *jobs.Claim) error {
 			if err != nil {
 				return err
 			}
-			line += fmt.Sprintf(", %s %s", p.Settings, status)
+			line += terminal.Sprintf(", %s %s", p.Settings, status)
 			percent += at / len(s.Cloud)
 		}
 		break
@@ -203,7 +204,7 @@ func (w *watcher) show(ctx context.Context, c *jobs.Claim) error {
 	}
 	if line = fmt.Sprintf("%s, %d %%", line, percent); line != w.last {
 		w.last = line
-		fmt.Fprintln(w.out, line)
+		_, _ = io.WriteString(w.out, line+"\n")
 	}
 	return nil
 }
@@ -236,6 +237,6 @@ func (c *cancelCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(std.out, "asked for the end of job %s, which was %s\n", claim.Job.ID, claim.State)
+	_, err = terminal.Fprintf(std.out, "asked for the end of job %s, which was %s\n", claim.Job.ID, claim.State)
 	return err
 }

@@ -1,11 +1,11 @@
 package main
 
 import (
-	"fmt"
 	"runtime"
 	"runtime/debug"
 
 	"github.com/mosaicd/mosaicd/ffmpeg/libav"
+	"github.com/mosaicd/mosaicd/internal/terminal"
 )
 
 // version and commit are set by the linker (see the Makefile).
@@ -28,9 +28,9 @@ func (versionCommand) Run(std streams) error {
 	if c == "" {
 		c = "unknown"
 	}
-	fmt.Fprintf(std.out, "mosaicd %s\ncommit %s\n%s %s/%s\n", version, c, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	terminal.Fprintf(std.out, "mosaicd %s\ncommit %s\n%s %s/%s\n", version, c, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	for _, line := range libav.Version() {
-		fmt.Fprintln(std.out, line)
+		terminal.Fprintln(std.out, line)
 	}
 	return nil
 }
