@@ -36,18 +36,28 @@ needs=(
 join() { local IFS=,; echo "$*"; }
 
 decoders=(h264 hevc vp8 vp9 libdav1d mpeg1video mpeg2video mpeg4 mjpeg prores png rawvideo wrapped_avframe
+	dvvideo dnxhd huffyuv ffvhuff ffv1 v210 theora wmv1 wmv2 wmv3 vc1 msmpeg4v1 msmpeg4v2 msmpeg4v3 h263 flv
 	aac aac_latm ac3 eac3 mp2float mp3float opus vorbis flac alac
-	pcm_alaw pcm_mulaw pcm_s16be pcm_s16le pcm_s24be pcm_s24le pcm_s32be pcm_s32le pcm_f32be pcm_f32le pcm_u8)
-encoders=(libx264 libx265 aac png mjpeg rawvideo wrapped_avframe pcm_s16le)
+	pcm_alaw pcm_mulaw pcm_s16be pcm_s16le pcm_s24be pcm_s24le pcm_s32be pcm_s32le pcm_f32be pcm_f32le pcm_u8 pcm_s8
+	adpcm_g722 adpcm_g726 adpcm_g726le adpcm_ima_qt adpcm_ima_wav adpcm_ms adpcm_swf adpcm_yamaha
+	pcm_bluray pcm_dvd s302m
+	ass ssa subrip srt text webvtt movtext)
+# Of sound that is only copied, for what a transport stream doesn't say of it: rate and channels.
+decoders+=(dca mlp truehd)
+encoders=(libx264 libx265 aac png mjpeg rawvideo wrapped_avframe pcm_s16le pcm_s24le movtext webvtt)
 # Also of what is only copied: without its parser, a packet out of MPEG-TS is another.
-parsers=(h264 hevc vp8 vp9 av1 mpegvideo mpeg4video mjpeg png
-	aac aac_latm ac3 dca mlp mpegaudio opus vorbis flac dvbsub dvdsub)
-demuxers=(mov matroska mpegts flv avi ffmetadata)
+parsers=(h264 hevc vp8 vp9 av1 mpegvideo mpeg4video mjpeg png vc1 dnxhd h263 vp3
+	aac aac_latm ac3 dca mlp mpegaudio opus vorbis flac dvbsub dvdsub dvd_nav)
+demuxers=(mov matroska mpegts mpegps mxf avi flv asf ogg dv ffmetadata)
+# No file is opened with these. The demuxers of MPEG-TS and MPEG-PS ask them what a stream
+# is that is declared as private, or as something that has no number of its own.
+demuxers+=(aac ac3 dts dvbsub dvbtxt eac3 h264 hevc loas m4v mp3 mpegvideo truehd)
 muxers=(mp4 mov ipod matroska webm mpegts hls dash image2
 	rawvideo ffmetadata framemd5 framehash streamhash md5 hash null)
 bsfs=(aac_adtstoasc extract_extradata h264_mp4toannexb hevc_mp4toannexb
 	vp9_superframe vp9_superframe_split vp9_raw_reorder av1_frame_merge av1_frame_split
-	h264_metadata hevc_metadata dump_extra null setts)
+	h264_metadata hevc_metadata mpeg2_metadata pgs_frame_merge mpeg4_unpack_bframes pcm_rechunk
+	dump_extra null setts)
 filters=(buffer buffersink abuffer abuffersink null anull scale format aformat aresample
 	fps crop pad setpts asetpts trim atrim transpose hflip vflip testsrc2 sine color)
 
