@@ -52,7 +52,7 @@ const byBoth = "jobs/collection/"
 // byPeople are the files of commands that people run with their own credentials.
 // The daemon is everything else, and the doctor, which looks with the daemon's eyes.
 var byPeople = map[string]bool{
-	"cmd/mosaicd/dlq.go": true, "cmd/mosaicd/send.go": true, "cmd/mosaicd/status.go": true, "cmd/mosaicd/faces.go": true,
+	"cmd/mosaicd/dlq.go": true, "cmd/mosaicd/send.go": true, "cmd/mosaicd/status.go": true, "cmd/mosaicd/wait.go": true, "cmd/mosaicd/faces.go": true,
 }
 
 // notDeployed are those that nobody runs against AWS.

@@ -47,6 +47,9 @@ type Job struct {
 	After           routes.After `json:"after,omitzero"`
 	// Extra is what a sidecar said beyond what mosaicd reads.
 	Extra map[string]json.RawMessage `json:"extra,omitempty"`
+	// Request is the digest of an operator's message that brought its own token: the
+	// token can't be used for another request.
+	Request string `json:"request,omitempty"`
 	// Refused is why the job can't be done: it is only published.
 	Refused *ResultError `json:"refused,omitempty"`
 }
@@ -121,7 +124,7 @@ func withoutTokens(s string) string { return strings.ReplaceAll(s, "$", "_") }
 // changed in between.
 func fromUpload(e event.ObjectCreated, r *routes.Route, c Config) (Job, error) {
 	job := Job{
-		ID:     id("upload", e.Bucket, e.Key, e.VersionID, e.ETag, e.Sequencer),
+		ID:     uploadID(e),
 		Source: e.Location(),
 		ETag:   e.ETag,
 	}
@@ -202,18 +205,45 @@ func location(uri string) event.Location {
 	return event.Location{Bucket: bucket, Key: key}
 }
 
-// fromRequest is the job of an operator's message. Sent twice, it is done twice:
-// only a message that is delivered twice is one job.
-func fromRequest(r event.Request, messageID string, c Config) Job {
-	job := Job{
-		ID:     id("request", r.Kind, r.Source.String(), r.Source.VersionID, r.Destination.String(), messageID),
-		Source: r.Source,
-		Asked:  true,
+// RequestID is the id of the job of an operator's message: the message's token, or
+// where it has none what follows from the id of the SQS message.
+func RequestID(r event.Request, messageID string) string {
+	switch {
+	case r.Token != "":
+		return r.Token
+	case r.Kind == KindFacesAdd || r.Kind == KindFacesList || r.Kind == KindFacesRemove:
+		return id("request", r.Kind, r.Options.Collection, r.ExternalID, fmt.Sprint(r.Images), messageID)
 	}
+	return id("request", r.Kind, r.Source.String(), r.Source.VersionID, r.Destination.String(), messageID)
+}
+
+// digest tells requests apart that have the same token.
+func digest(r event.Request) string {
+	if r.Token == "" {
+		return ""
+	}
+	r.Token = ""
+	body, err := json.Marshal(r)
+	if err != nil {
+		return "" // it was read, and so it can be written
+	}
+	return id(string(body))
+}
+
+// conflicts reports whether a stored job of the same id was asked for by another
+// request. A worker of an older release forgets the digest.
+func (j Job) conflicts(stored Job) bool {
+	return j.Request != stored.Request && (stored.Request != "" || j.Source != stored.Source)
+}
+
+// fromRequest is the job of an operator's message. Sent twice without a token, it is
+// done twice: only a message that is delivered twice is one job.
+func fromRequest(r event.Request, messageID string, c Config) Job {
+	job := Job{ID: RequestID(r, messageID), Source: r.Source, Asked: true, Request: digest(r)}
 	step := Step{Kind: r.Kind, Destination: r.Destination}
 	switch r.Kind {
 	case KindFacesAdd, KindFacesList, KindFacesRemove:
-		return ofPeople(r, messageID)
+		return ofPeople(r, job)
 	case KindTranscode:
 		step.Transcode.Own = r.Settings.Bucket != "" || r.Template != "" || r.Document != nil
 		step.Transcode.Template, step.Transcode.Document, step.Transcode.Clips = r.Template, r.Document, r.Clips
@@ -230,8 +260,7 @@ func fromRequest(r event.Request, messageID string, c Config) Job {
 
 // ofPeople is the job of a message about a collection. Its source is the first
 // picture, where there is one.
-func ofPeople(r event.Request, messageID string) Job {
-	job := Job{ID: id("request", r.Kind, r.Options.Collection, r.ExternalID, fmt.Sprint(r.Images), messageID), Asked: true}
+func ofPeople(r event.Request, job Job) Job {
 	job.Steps = []Step{{Kind: r.Kind, People: People{r.Options.Collection, r.ExternalID, r.Images}}}
 	if len(r.Images) > 0 {
 		job.Source = r.Images[0]
@@ -243,7 +272,7 @@ func ofPeople(r event.Request, messageID string) Job {
 // ETag is in the id: changed and uploaded again, it is another job.
 func fromSidecar(e event.ObjectCreated, s event.Sidecar, source event.Location, r *routes.Route, c Config) (Job, error) {
 	job := Job{
-		ID:     id("sidecar", e.Bucket, e.Key, e.VersionID, e.ETag, e.Sequencer),
+		ID:     sidecarID(e),
 		Source: source,
 		Asked:  true,
 		Extra:  s.Extra,

@@ -60,6 +60,10 @@ func (h *Handler) take(ctx context.Context, job Job, messageID string) (*lease, 
 	if stored == nil {
 		return nil, nil, fmt.Errorf("read claim %s: it was there a moment ago", h.claims.location(job.ID))
 	}
+	if job.conflicts(stored.Job) {
+		return nil, nil, &Rejection{fmt.Errorf("token: %s is the id of another job, a %s of %q: each request needs a token of its own",
+			job.ID, stored.Job.kind(), uri(stored.Job.Source))}
+	}
 	switch {
 	case stored.Owner == owner: // S3 did what it was asked, and its answer was lost
 		return h.newLease(stored, true), nil, nil

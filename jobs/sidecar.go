@@ -24,7 +24,7 @@ func (h *Handler) sidecar(ctx context.Context, log *zap.Logger, e event.ObjectCr
 // readSidecar returns the job that a clip.json asks for; with a *Failure as much
 // of it as is known.
 func (h *Handler) readSidecar(ctx context.Context, e event.ObjectCreated) (Job, error) {
-	unread := Job{ID: id("sidecar", e.Bucket, e.Key, e.VersionID, e.ETag, e.Sequencer), Source: e.Location(), Asked: true}
+	unread := Job{ID: sidecarID(e), Source: e.Location(), Asked: true}
 	body, err := h.store.read(ctx, e.Location(), event.MaxSidecar)
 	if err != nil {
 		return unread, err

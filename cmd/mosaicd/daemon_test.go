@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"image"
 	"os"
@@ -231,10 +232,13 @@ func TestSend(t *testing.T) {
 	until(t, "the log to say that it is no video", func() bool { return len(d.lines(t, "object_ignored")) > 0 })
 
 	code, id, stderr := call(t, c.environ, "send", "mosaic", "s3://uploads/a.mp4", "s3://results/by-hand.mkv", "--style", "fill", "--detections", "s3://uploads/faces.json")
-	if code != exitDone || len(strings.TrimSpace(id)) != 36 {
+	if code != exitDone || len(strings.TrimSpace(id)) != 32 {
 		t.Fatalf("exit code %d, %q, %s", code, id, stderr)
 	}
 	r := c.result()
+	if r.Job != strings.TrimSpace(id) {
+		t.Errorf("send said %s, the job is %s", id, r.Job)
+	}
 	if r.Status != jobs.StatusSucceeded || r.Outputs[0].URI != "s3://results/by-hand.mkv" || r.Outputs[0].MediaType != "video/x-matroska" || r.Stats.Faces != 3 {
 		t.Errorf("result is %+v", r)
 	}
@@ -257,5 +261,57 @@ func TestSend(t *testing.T) {
 		if r := c.result(); r.Status != jobs.StatusSucceeded || r.Outputs[0].URI != "s3://results/by-hand.mp4" {
 			t.Errorf("result is %+v", r)
 		}
+	}
+}
+
+// TestSendWait: send stays until the job has ended and says what came of it. The same
+// request with the same token is the same job, another one is refused.
+func TestSendWait(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	c.put("a.mp4", video(t, shortScene))
+	c.take(c.queue)
+	d := c.daemon("--preset", "ultrafast")
+	const token = "0D3F5B5E-8C1A-4F6E-9B7A-112233445566"
+	job := strings.ToLower(strings.ReplaceAll(token, "-", ""))
+	request := []string{"send", "mosaic", "s3://uploads/a.mp4", "s3://results/by-hand.mp4", "--token", token}
+	code, out, stderr := call(t, c.environ, append(request, "--wait")...)
+	if code != exitDone || !strings.HasPrefix(out, job+"\n") || !strings.Contains(out, "state    succeeded") || !strings.Contains(out, "s3://results/by-hand.mp4") {
+		t.Errorf("exit code %d\n%s%s", code, out, stderr)
+	}
+	if r := c.result(); r.Job != job {
+		t.Errorf("the result is of job %s", r.Job)
+	}
+	// Again, without hyphens and as JSON: nothing is done, and it says so at once.
+	request[len(request)-1] = job
+	code, out, stderr = call(t, c.environ, append(request, "--wait", "--output", "json")...)
+	var record jobs.Claim
+	if err := json.Unmarshal([]byte(out), &record); err != nil || code != exitDone || record.Job.ID != job || record.State != jobs.StateSucceeded {
+		t.Errorf("exit code %d, %v\n%s%s", code, err, out, stderr)
+	}
+	until(t, "the repeated request", func() bool { return len(d.lines(t, "job_repeated")) == 1 })
+	// Another request can't have the token.
+	request[3] = "s3://results/elsewhere.mp4"
+	if code, out, _ := call(t, c.environ, append(request, "--output", "json")...); code != exitDone || !strings.Contains(out, `{"jobs":["`+job+`"],"messageId":"`) {
+		t.Errorf("exit code %d\n%s", code, out)
+	}
+	letter := c.take(c.dead)
+	if reason := aws.ToString(letter.MessageAttributes["reason"].StringValue); !strings.Contains(reason, "token: "+job+" is the id of another job") {
+		t.Errorf("the reason is %q", reason)
+	}
+	// What fails says so by its exit code.
+	code, out, stderr = call(t, c.environ, "send", "mosaic", "s3://uploads/gone.mp4", "s3://results/gone.mp4", "--wait")
+	if code != exitFailed || !strings.Contains(out, "source_gone") || !strings.Contains(stderr, "failed") {
+		t.Errorf("exit code %d\n%s%s", code, out, stderr)
+	}
+	if code, _, stderr := call(t, c.environ, "send", "mosaic", "s3://uploads/a.mp4", "s3://results/x.mp4", "--token", "order-17"); code != exitUsage || !strings.Contains(stderr, "must be a UUID") {
+		t.Errorf("exit code %d\n%s", code, stderr)
+	}
+	c.result()
+	// Where nobody works the queue, --timeout ends the waiting.
+	stop(t, d)
+	code, _, stderr = call(t, c.environ, "send", "mosaic", "s3://uploads/a.mp4", "s3://results/x.mp4", "--wait", "--timeout", "1s")
+	if code != exitFailed || !strings.Contains(stderr, "waits on the queue") || !strings.Contains(stderr, "--timeout") {
+		t.Errorf("exit code %d\n%s", code, stderr)
 	}
 }

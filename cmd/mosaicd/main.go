@@ -23,6 +23,7 @@ const (
 	exitDone   = 0
 	exitFailed = 1
 	exitUsage  = 2 // the command line or a setting is wrong: restarting is no use
+	exitReview = 3 // the job that was waited for has ended, and a person must look at its output
 )
 
 func main() {
@@ -77,6 +78,9 @@ func run(ctx context.Context, args []string, std streams) int {
 	fmt.Fprintln(std.err, "mosaicd: "+terminal.EscapeError(err))
 	if errors.As(err, new(usageError)) {
 		return exitUsage
+	}
+	if errors.As(err, new(reviewError)) {
+		return exitReview
 	}
 	return exitFailed
 }

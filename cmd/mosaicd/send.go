@@ -2,14 +2,13 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"strings"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/mosaicd/mosaicd/internal/terminal"
 	"github.com/mosaicd/mosaicd/jobs"
@@ -19,6 +18,8 @@ import (
 
 type sendCommand struct {
 	QueueURL string `name:"queue-url" placeholder:"URL" help:"SQS queue to send to. Required." env:"MOSAICD_QUEUE_URL"`
+	Token    string `help:"Id for the job, a UUID. The same request sent again with the same token is the same job. A random one by default." placeholder:"UUID"`
+	waitFlags
 
 	Mosaic    sendMosaicCommand    `cmd:"" help:"Have the faces in an object covered."`
 	Transcode sendTranscodeCommand `cmd:"" help:"Have MediaConvert transcode an object, or a part of it."`
@@ -29,9 +30,10 @@ type sendCommand struct {
 func (sendCommand) Help() string {
 	return `mosaicd send mosaic s3://in/a.mp4 s3://out/a.mp4 --style blur
 mosaicd send transcode s3://in/a.mp4 --start 00:00:10:00 --end 00:01:00:00
+mosaicd send mosaic s3://in/a.mp4 s3://out/a.mp4 --wait
 mosaicd send --file message.json
 
-Prints the id of the message. The message is plain JSON: "aws sqs send-message" sends it as well.`
+Prints the id of the job, which "mosaicd status" takes. With --wait it shows how far the job is, and ends with what came of it: exit status 0 where the job succeeded, 3 where a person must look at its output (status "review"), 1 otherwise. The message is plain JSON: "aws sqs send-message" sends it as well.`
 }
 
 type sendMosaicCommand struct {
@@ -94,6 +96,12 @@ func (c *sendMosaicCommand) Run(ctx context.Context, std streams, send *sendComm
 
 // request sends a message, or prints it.
 func (c *sendCommand) request(ctx context.Context, std streams, r event.Request, dry dryRun) error {
+	var err error
+	if c.Token != "" {
+		if r.Token, err = event.ParseToken(c.Token); err != nil {
+			return usagef("--token: %w", err)
+		}
+	}
 	if err := r.Validate(); err != nil {
 		return usageError{err}
 	}
@@ -166,29 +174,47 @@ func (c *sendFileCommand) read(in io.Reader) ([]byte, error) {
 	return os.ReadFile(c.File)
 }
 
-// send puts on the queue what the daemon will understand, and nothing else.
+// send puts on the queue what the daemon will understand, and nothing else. It prints
+// the ids of the jobs that come of it.
 func (c *sendCommand) send(ctx context.Context, std streams, body []byte) error {
 	if c.QueueURL == "" {
 		return usagef("--queue-url is missing: the URL of the SQS queue")
 	}
-	if err := check(body); err != nil {
-		return err
-	}
-	cfg, err := awsConfig(ctx)
+	body, ids, err := c.identify(body)
 	if err != nil {
 		return err
 	}
-	out, err := sqs.NewFromConfig(cfg).SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &c.QueueURL, MessageBody: aws.String(string(body))})
-	if err != nil {
-		return fmt.Errorf("send to %s: %w", c.QueueURL, err)
-	}
-	_, err = terminal.Fprintln(std.out, aws.ToString(out.MessageId))
-	return err
+	return c.sendAndWait(ctx, std, c.QueueURL, body, ids)
 }
 
-func check(body []byte) error {
-	if _, err := event.Decode(body); err != nil {
-		return usagef("not sent: the daemon would not understand the message: %w", err)
+// identify gives a request its token, and returns the ids of the jobs of a message.
+func (c *sendCommand) identify(body []byte) ([]byte, []string, error) {
+	events, err := event.Decode(body)
+	if err != nil {
+		return nil, nil, usagef("not sent: the daemon would not understand the message: %w", err)
 	}
-	return nil
+	request, ok := events[0].(event.Request)
+	switch {
+	case !ok && c.Token != "":
+		return nil, nil, usagef("--token: the message is an event of AWS, whose job's id follows from the event")
+	case !ok:
+		return body, jobs.IDs(events), nil
+	case c.Token != "":
+		if request.Token, err = event.ParseToken(c.Token); err != nil {
+			return nil, nil, usagef("--token: %w", err)
+		}
+	case request.Token == "":
+		request.Token = newToken()
+	}
+	if body, err = json.Marshal(request); err != nil {
+		return nil, nil, fmt.Errorf("encode the message: %w", err)
+	}
+	return body, []string{jobs.RequestID(request, "")}, nil
+}
+
+// newToken returns 128 random bits, as 32 hexadecimal digits.
+func newToken() string {
+	var bits [16]byte
+	_, _ = rand.Read(bits[:]) // never fails: https://pkg.go.dev/crypto/rand#Read
+	return hex.EncodeToString(bits[:])
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -43,7 +42,7 @@ type statusCommand struct {
 
 // Help is what --help says beyond the flags.
 func (statusCommand) Help() string {
-	return `Reads the job's record in the output bucket, and asks MediaConvert how far its jobs are. Job ids are in results ("job"), in the log ("job_id") and in the user metadata of MediaConvert's jobs ("mosaicd-job"). With --watch it ends with 1 when the job did not succeed.`
+	return `Reads the job's record in the output bucket, and asks MediaConvert how far its jobs are. Job ids are in results ("job"), in the log ("job_id") and in the user metadata of MediaConvert's jobs ("mosaicd-job"). With --watch it ends with 0 when the job succeeded, 3 when a person must look at its output (status "review"), and 1 otherwise.`
 }
 
 func (c *statusCommand) Run(ctx context.Context, std streams) error {
@@ -51,53 +50,35 @@ func (c *statusCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	w := &watcher{cloud: cloud, out: std.out, bar: newProgress("auto", std.err)}
+	w := newWatcher(records, cloud, std)
 	defer w.bar.leave()
-	for {
-		claim, err := records.Read(ctx, c.JobID)
-		if err != nil {
-			return err
-		}
-		if !c.Watch || claim.State.Ended() {
-			if claim.State == jobs.StateSucceeded {
-				w.bar.end()
-			}
-			w.bar.leave()
-			return c.print(ctx, w, claim)
-		}
-		if err := w.show(ctx, claim); err != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
+	if c.Watch {
+		claim, err := w.wait(ctx, c.JobID, c.Every, false)
+		if err != nil && ctx.Err() != nil {
 			return nil
-		case <-time.After(c.Every):
+		} else if err != nil {
+			return err
 		}
+		return w.finish(ctx, claim, c.JSON)
 	}
-}
-
-func (c *statusCommand) print(ctx context.Context, w *watcher, claim *jobs.Claim) error {
-	var err error
-	if c.JSON {
-		e := json.NewEncoder(terminal.JSON(w.out))
-		e.SetIndent("", "  ")
-		e.SetEscapeHTML(false)
-		err = e.Encode(claim)
-	} else {
-		err = w.print(ctx, claim)
+	claim, err := records.Read(ctx, c.JobID)
+	if err != nil {
+		return err
 	}
-	if err == nil && c.Watch && claim.State != jobs.StateSucceeded {
-		err = fmt.Errorf("job %s %s", claim.Job.ID, claim.State)
-	}
-	return err
+	return w.record(ctx, claim, c.JSON)
 }
 
 // A watcher prints records of jobs.
 type watcher struct {
-	cloud *mediaconvert.Client
-	out   io.Writer
-	bar   *progress
-	last  string // the line that was printed last
+	records  *jobs.Claims
+	cloud    *mediaconvert.Client
+	out, err io.Writer
+	bar      *progress
+	last     string // the line that was printed last
+}
+
+func newWatcher(records *jobs.Claims, cloud *mediaconvert.Client, std streams) *watcher {
+	return &watcher{records: records, cloud: cloud, out: std.out, err: std.err, bar: newProgress("auto", std.err)}
 }
 
 func (w *watcher) print(ctx context.Context, c *jobs.Claim) error {
@@ -198,13 +179,19 @@ func (w *watcher) show(ctx context.Context, c *jobs.Claim) error {
 		}
 		break
 	}
+	return w.line(line, percent)
+}
+
+// line shows how far something is: a bar in a terminal, else a line whenever it
+// changed.
+func (w *watcher) line(what string, percent int) error {
 	if w.bar.bar {
-		w.bar.percent(line, percent)
+		w.bar.percent(what, percent)
 		return nil
 	}
-	if line = fmt.Sprintf("%s, %d %%", line, percent); line != w.last {
-		w.last = line
-		_, _ = io.WriteString(w.out, line+"\n")
+	if what = terminal.Sprintf("%s, %d %%", what, percent); what != w.last {
+		w.last = what
+		terminal.Fprintln(w.err, what)
 	}
 	return nil
 }

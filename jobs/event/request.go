@@ -74,9 +74,13 @@ var kinds = []string{KindMosaic, KindTranscode, KindFacesAdd, KindFacesList, Kin
 //
 // Reading refuses unknown fields, fields that come twice, and null.
 type Request struct {
-	Version int      // RequestVersion
-	Kind    string   // KindMosaic, …
-	Source  Location // its VersionID, of a mosaic, is the field versionId; MediaConvert reads the current one
+	Version int    // RequestVersion
+	Kind    string // KindMosaic, …
+	// Token is the sender's own name for this request: 32 lower-case hexadecimal
+	// digits. It is the id of the job, so that a request that is sent again with the
+	// same token is the same job. Empty: the id follows from the message.
+	Token  string   `json:",omitempty"`
+	Source Location // its VersionID, of a mosaic, is the field versionId; MediaConvert reads the current one
 	// Destination has no VersionID. Of a mosaic it is the object to write, which is
 	// not the source. Of a transcode it is a folder, whose key is empty or ends with
 	// a slash; without a Bucket it is left to the worker.
@@ -111,6 +115,9 @@ type Request struct {
 func (r Request) Validate() error {
 	if err := r.validateHead(); err != nil {
 		return err
+	}
+	if r.Token != "" && !token.MatchString(r.Token) {
+		return &InvalidError{"token", tokenReason, quote(r.Token)}
 	}
 	if err := r.refuseStrangers(); err != nil {
 		return err
@@ -152,6 +159,26 @@ func (r Request) validateHead() error {
 		return unknownf("unknown message kind %s: this worker knows %s", quote(r.Kind), strings.Join(kinds, ", "))
 	}
 	return nil
+}
+
+var (
+	token = regexp.MustCompile(`^[0-9a-f]{32}$`)
+	uuid  = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+)
+
+const tokenReason = "must be a UUID, or its 32 hexadecimal digits"
+
+// ParseToken returns the 32 lower-case hexadecimal digits of a token, which people
+// write with the hyphens of a UUID or without them. The error is an *InvalidError.
+func ParseToken(s string) (string, error) {
+	digits := strings.ToLower(s)
+	if uuid.MatchString(s) {
+		digits = strings.ReplaceAll(digits, "-", "")
+	}
+	if !token.MatchString(digits) {
+		return "", &InvalidError{"token", tokenReason, quote(s)}
+	}
+	return digits, nil
 }
 
 func (r Request) aboutFaces() bool {

@@ -16,6 +16,7 @@ func full() event.Request {
 	return event.Request{
 		Version:     1,
 		Kind:        "mosaic",
+		Token:       "0123456789abcdef0123456789abcdef",
 		Source:      event.Location{Bucket: "uploads", Key: "a b/100%/+é?versionId=x#<&>\n.mp4", VersionID: "3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY"},
 		Destination: event.Location{Bucket: "covered", Key: "a.mp4"},
 		Detections:  []event.Location{{Bucket: "uploads", Key: "1.json"}, {Bucket: "uploads", Key: "2.json"}},
@@ -97,7 +98,7 @@ func TestRequestEveryField(t *testing.T) {
 	}
 }
 
-const mosaicForm = `{"version":1,"kind":"mosaic","source":"s3://uploads/a b/100%/+é?versionId=x#\u003c\u0026\u003e\n.mp4",` +
+const mosaicForm = `{"version":1,"kind":"mosaic","token":"0123456789abcdef0123456789abcdef","source":"s3://uploads/a b/100%/+é?versionId=x#\u003c\u0026\u003e\n.mp4",` +
 	`"destination":"s3://covered/a.mp4","versionId":"3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY",` +
 	`"detections":["s3://uploads/1.json","s3://uploads/2.json"],` +
 	`"style":"blur","blocks":9,"margin":0.25,"codec":"hevc","preset":"slow","crf":21,"allowWeak":true,"cover":"strangers","similarity":90.5,"collection":"staff-1","sheet":true,"regions":{"only":[{"end":60}]}}`
@@ -106,7 +107,7 @@ func TestRequestLeavesOutWhatIsNotSet(t *testing.T) {
 	t.Parallel()
 	r := full()
 	r.Source.VersionID, r.Detections, r.Options, r.Regions = "", nil, event.Options{}, nil
-	r.Source.Key = "a.mp4"
+	r.Source.Key, r.Token = "a.mp4", ""
 	body, err := json.Marshal(r)
 	if err != nil {
 		t.Fatal(err)
@@ -127,6 +128,40 @@ func TestRequestLeavesOutWhatIsNotSet(t *testing.T) {
 	checkDecodesTo(t, body, r)
 }
 
+// TestToken: a token is written as people write UUIDs, and is always read as its digits.
+func TestToken(t *testing.T) {
+	t.Parallel()
+	const digits = "0d3f5b5e8c1a4f6e9b7a112233445566"
+	for text, want := range map[string]string{
+		digits:                                   digits,
+		strings.ToUpper(digits):                  digits,
+		"0d3f5b5e-8c1a-4f6e-9b7a-112233445566":   digits,
+		"0D3F5B5E-8C1A-4F6E-9B7A-112233445566":   digits,
+		"":                                       "",
+		digits[1:]:                               "",
+		digits + "0":                             "",
+		"0d3f5b5e-8c1a4f6e9b7a112233445566":      "",
+		"0d3f5b5e-8c1a-4f6e-9b7a-11223344556g":   "",
+		"{0d3f5b5e-8c1a-4f6e-9b7a-112233445566}": "",
+		digits + "\n":                            "",
+	} {
+		body, err := json.Marshal(map[string]any{"version": 1, "kind": "transcode", "token": text, "source": "s3://uploads/a.mp4"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		events, err := event.Decode(body)
+		if want == "" {
+			if err == nil || !strings.HasPrefix(err.Error(), "token: must be a UUID") {
+				t.Errorf("%q: %v", text, err)
+			}
+			continue
+		}
+		if err != nil || events[0].(event.Request).Token != want {
+			t.Errorf("%q: %+v, %v", text, events, err)
+		}
+	}
+}
+
 // TestRequestLimits holds both ends of every range, and that what is outside is
 // neither written nor read.
 func TestRequestLimits(t *testing.T) {
@@ -137,6 +172,9 @@ func TestRequestLimits(t *testing.T) {
 	}{
 		{func(r *event.Request) { r.Version = 0 }, "unknown version 0: this worker knows 1"},
 		{func(r *event.Request) { r.Kind = "" }, `unknown message kind "": this worker knows mosaic, transcode`},
+		{func(r *event.Request) { r.Token = "" }, ""},
+		{func(r *event.Request) { r.Token = "order-17" }, `token: must be a UUID, or its 32 hexadecimal digits (got "order-17")`},
+		{func(r *event.Request) { r.Token = strings.ToUpper(r.Token) }, "token: must be a UUID"},
 		{func(r *event.Request) { r.Source.Key = "" }, `source: key must have 1 to 1024 bytes (got "")`},
 		{func(r *event.Request) { r.Source.Key = "\xff" }, `source: key must be UTF-8 (got "\xff")`},
 		{func(r *event.Request) { r.Source.VersionID = "a b" }, `versionId: must be at most 1024 printable ASCII characters (got "a b")`},
@@ -176,7 +214,7 @@ func TestRequestLimits(t *testing.T) {
 		{func(r *event.Request) { r.Regions = json.RawMessage(`[]`) }, "regions: must be a JSON object (got a list)"},
 		{func(r *event.Request) { r.Images = fullFaces().Images }, "images: unknown field"},
 		{func(r *event.Request) { r.ExternalID = "a" }, "externalId: unknown field"},
-		{func(r *event.Request) { r.Settings.Bucket = "a" }, "settings: unknown field, known are version, kind, source, destination, versionId, detections, regions, style"},
+		{func(r *event.Request) { r.Settings.Bucket = "a" }, "settings: unknown field, known are version, kind, token, source, destination, versionId, detections, regions, style"},
 		{func(r *event.Request) { r.Document = json.RawMessage(`{}`) }, "settings: unknown field"},
 		{func(r *event.Request) { r.Template = "a" }, "template: unknown field"},
 		{func(r *event.Request) { r.Clips = fullTranscode().Clips }, "clips: unknown field"},
@@ -198,7 +236,7 @@ func TestFacesLimits(t *testing.T) {
 		{func(r *event.Request) { r.Images = nil }, "images: must be 1 to 100 (got 0)"},
 		{func(r *event.Request) { r.Images = make([]event.Location, 101) }, "images: must be 1 to 100 (got 101)"},
 		{func(r *event.Request) { r.Images[1].Key = "" }, "images[1]: key must have"},
-		{func(r *event.Request) { r.Source = full().Source }, "source: unknown field, known are version, kind, collection, externalId, images"},
+		{func(r *event.Request) { r.Source = full().Source }, "source: unknown field, known are version, kind, token, collection, externalId, images"},
 		{func(r *event.Request) { r.Destination = full().Destination }, "destination: unknown field"},
 		{func(r *event.Request) { r.Options.Style = "blur" }, "style: unknown field"},
 		{func(r *event.Request) { r.Kind, r.Images = event.KindFacesRemove, nil }, ""},
@@ -223,7 +261,7 @@ func TestTranscodeLimits(t *testing.T) {
 		{func(r *event.Request) { r.Destination.Bucket = "" }, "destination: bucket must have 1 to 63 characters"},
 		{func(r *event.Request) { r.Destination.VersionID = "1" }, "destination: must not have a version"},
 		{func(r *event.Request) { r.Destination = event.Location{VersionID: "1"} }, "destination: must not have a version"},
-		{func(r *event.Request) { r.Detections = []event.Location{r.Source} }, "detections: unknown field, known are version, kind, source, destination, settings, template, start, end, clips"},
+		{func(r *event.Request) { r.Detections = []event.Location{r.Source} }, "detections: unknown field, known are version, kind, token, source, destination, settings, template, start, end, clips"},
 		{func(r *event.Request) { r.Source.VersionID = "1" }, "versionId: unknown field"},
 		{func(r *event.Request) { r.Options.Style = "blur" }, "style: unknown field"},
 		{func(r *event.Request) { r.Options.Blocks = new(8) }, "blocks: unknown field"},

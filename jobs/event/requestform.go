@@ -12,6 +12,7 @@ var (
 	requestHead = []reader[Request]{
 		{"version", true, func(r *Request, f field) error { return f.integer(&r.Version) }},
 		{"kind", true, func(r *Request, f field) error { return f.text(&r.Kind) }},
+		{"token", false, (*Request).readToken},
 	}
 	requestBody = map[string][]reader[Request]{
 		KindMosaic: append([]reader[Request]{
@@ -86,6 +87,15 @@ func requestNames(kind string) []string {
 	return slices.Concat(names(requestHead), names(requestBody[kind]))
 }
 
+func (r *Request) readToken(f field) error {
+	var text string
+	err := f.text(&text)
+	if err == nil {
+		r.Token, err = ParseToken(text)
+	}
+	return err
+}
+
 // readSettings reads the URI of a job file, or the job file. That becomes what
 // encoding/json makes of it, so that it is the same when it was written and read
 // again.
@@ -146,6 +156,7 @@ func (r Request) MarshalJSON() ([]byte, error) {
 	form := struct {
 		Version     int             `json:"version"`
 		Kind        string          `json:"kind"`
+		Token       string          `json:"token,omitempty"`
 		Source      string          `json:"source,omitempty"`
 		Destination string          `json:"destination,omitempty"`
 		VersionID   string          `json:"versionId,omitempty"`
@@ -172,6 +183,7 @@ func (r Request) MarshalJSON() ([]byte, error) {
 	}{
 		Version:     r.Version,
 		Kind:        r.Kind,
+		Token:       r.Token,
 		Source:      r.Source.uri(),
 		Destination: r.Destination.uri(),
 		VersionID:   r.Source.VersionID,

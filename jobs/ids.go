@@ -1,0 +1,41 @@
+package jobs
+
+import "github.com/mosaicd/mosaicd/jobs/event"
+
+// IDs returns the ids of the jobs that a message starts or goes on with, as far as
+// they follow from it: an upload starts a job only where its route says so, and the
+// job of a request without a token has an id that only SQS knows.
+func IDs(events []event.Event) []string {
+	var ids []string
+	for _, e := range events {
+		switch e := e.(type) {
+		case event.ObjectCreated:
+			if event.IsSidecar(e.Key) {
+				ids = append(ids, sidecarID(e))
+				continue
+			}
+			ids = append(ids, uploadID(e))
+		case event.Request:
+			if e.Token != "" {
+				ids = append(ids, e.Token)
+			}
+		case event.MediaConvertChanged:
+			if ref, ok := refOf(e.UserMetadata); ok {
+				ids = append(ids, ref.job)
+			}
+		case event.FaceSearchEnded:
+			if job := jobID.FindString(e.JobTag); job != "" {
+				ids = append(ids, job)
+			}
+		}
+	}
+	return ids
+}
+
+func uploadID(e event.ObjectCreated) string {
+	return id("upload", e.Bucket, e.Key, e.VersionID, e.ETag, e.Sequencer)
+}
+
+func sidecarID(e event.ObjectCreated) string {
+	return id("sidecar", e.Bucket, e.Key, e.VersionID, e.ETag, e.Sequencer)
+}
