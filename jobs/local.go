@@ -31,11 +31,11 @@ const maxPageBytes = 64 << 20
 // local does a step on this machine, and fills in its result.
 func (h *Handler) local(ctx context.Context, log *zap.Logger, c *Claim, n int, r *Result) (err error) {
 	step := c.Job.Steps[n]
-	extension := strings.ToLower(path.Ext(step.Destination.Key))
-	mediaType, ok := mediaTypes[extension]
-	if !ok {
-		return failf(CodeInvalidRequest, "destination %s: its extension says the container and must be .mp4, .m4v, .mov, .mkv or .ts", step.Destination)
+	if err := CheckDestination(step.Destination); err != nil {
+		return err
 	}
+	extension := strings.ToLower(path.Ext(step.Destination.Key))
+	mediaType := mediaTypes[extension]
 	if at := step.Destination; at.Bucket == c.Job.Source.Bucket && at.Key == c.Job.Source.Key {
 		return failf(CodeInvalidRequest, "destination %s is the source, which is never overwritten", at)
 	}
@@ -123,6 +123,16 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, c *Claim, n int, r
 	}}
 	if sheet != nil {
 		r.Outputs = append(r.Outputs, *sheet)
+	}
+	return nil
+}
+
+// CheckDestination returns a *Failure where the extension of a key names no container
+// that is written.
+func CheckDestination(at event.Location) error {
+	if _, ok := mediaTypes[strings.ToLower(path.Ext(at.Key))]; !ok {
+		return failf(CodeInvalidRequest,
+			"destination %s: its extension says the container and must be .mp4, .m4v, .mov, .mkv or .ts", at)
 	}
 	return nil
 }

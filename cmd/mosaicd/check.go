@@ -1,13 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"mime"
-	"os"
 	"path"
-	"reflect"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -19,20 +20,23 @@ import (
 )
 
 type checkCommand struct {
-	What []string `arg:"" optional:"" name:"WHAT" help:"Object, as s3://bucket/key, or file that holds an event."`
+	What []string `arg:"" optional:"" name:"WHAT" help:"Object, as s3://bucket/key, or file that holds an event; - is standard input."`
 
 	Routes          string `help:"YAML file with routes, its s3:// URI, or the YAML itself. Without it the built-in ones." placeholder:"FILE" env:"MOSAICD_ROUTES"`
 	Bytes           int64  `help:"Size of the object." default:"1000000" placeholder:"N"`
 	ContentType     string `name:"content-type" help:"Content type of the object. Defaults to that of its extension." placeholder:"TYPE"`
-	OutputBucket    string `name:"output-bucket" placeholder:"BUCKET" help:"Bucket for results, as the daemon has it." default:"results" env:"MOSAICD_OUTPUT_BUCKET"`
+	OutputBucket    string `name:"output-bucket" placeholder:"BUCKET" help:"Bucket for results, as the daemon has it. Without it, places in it are shown as s3://{output bucket}/…" env:"MOSAICD_OUTPUT_BUCKET"`
 	OutputPrefix    string `name:"output-prefix" help:"As the daemon has it." default:"mosaic/" env:"MOSAICD_OUTPUT_PREFIX"`
 	TranscodePrefix string `name:"transcode-prefix" help:"As the daemon has it." placeholder:"PREFIX/" env:"MOSAICD_TRANSCODE_PREFIX"`
 }
 
 // Help is what --help says beyond the flags.
 func (checkCommand) Help() string {
-	return `mosaicd check --routes routes.yaml
-mosaicd check --routes routes.yaml s3://uploads/a.mp4 event.json
+	return `Examples:
+
+    mosaicd check --routes routes.yaml
+    mosaicd check --routes routes.yaml s3://uploads/a.mp4 event.json
+    aws sqs receive-message … | jq -r '.Messages[0].Body' | mosaicd check -
 
 Reads no object and sends nothing; only routes at an s3:// URI are fetched. Ends with 2 when the routes or an event can't be read.`
 }
@@ -57,11 +61,11 @@ func (c *checkCommand) Run(ctx context.Context, std streams) error {
 		return nil
 	}
 	jobsConfig := jobs.Config{
-		OutputBucket: c.OutputBucket, OutputPrefix: c.OutputPrefix, TranscodePrefix: c.TranscodePrefix,
+		OutputBucket: cmp.Or(c.OutputBucket, "{output bucket}"), OutputPrefix: c.OutputPrefix, TranscodePrefix: c.TranscodePrefix,
 		Settings: jobs.DefaultSettings(), Routes: table,
 	}
 	for _, what := range c.What {
-		events, err := c.events(what)
+		events, err := c.events(std.in, what)
 		if err != nil {
 			return err
 		}
@@ -86,7 +90,7 @@ func steps(r routes.Route) string {
 }
 
 // events are those of a file, or the one that S3 would send for an object.
-func (c *checkCommand) events(what string) ([]event.Event, error) {
+func (c *checkCommand) events(in io.Reader, what string) ([]event.Event, error) {
 	if strings.HasPrefix(what, "s3://") {
 		at, err := event.ParseLocation(what)
 		if err != nil {
@@ -94,7 +98,7 @@ func (c *checkCommand) events(what string) ([]event.Event, error) {
 		}
 		return []event.Event{event.ObjectCreated{Bucket: at.Bucket, Key: at.Key, Size: c.Bytes}}, nil
 	}
-	body, err := os.ReadFile(what)
+	body, err := readMessage(in, what)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, usagef("%s: neither an s3:// URI nor a file", what)
 	} else if err != nil {
@@ -135,10 +139,18 @@ func (c *checkCommand) explain(std streams, what string, e event.Event, cfg jobs
 		}
 	case event.MediaConvertChanged:
 		say("%s: MediaConvert says %s of its job %s: the job that started it goes on", what, e.Status, e.JobID)
+	case event.FaceSearchEnded:
+		say("%s: Rekognition reports %s for its search %s: the job that started it goes on", what, e.Status, e.JobID)
+	case event.TestNotification:
+		say("%s: nothing: S3 tests the notifications of bucket %s", what, e.Bucket)
 	case event.Ignored:
+		if e.Bucket == "" { // not about an object
+			say("%s: nothing: %s: %s", what, e.Name, e.Reason)
+			break
+		}
 		say("%s: nothing: %s", event.Location{Bucket: e.Bucket, Key: e.Key}, e.Reason)
 	default:
-		say("%s: nothing to do for %s", what, reflect.TypeOf(e))
+		return fmt.Errorf("%s: check cannot explain this event (%T): please report it", what, e)
 	}
 	return nil
 }

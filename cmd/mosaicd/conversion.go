@@ -25,6 +25,12 @@ type conversion struct {
 // convert judges the names, SRC and DST on the command line, before any work is
 // done.
 func convert(source, output string) (*conversion, error) {
+	if err := checkLocal("SRC", source); err != nil {
+		return nil, err
+	}
+	if err := checkLocal("DST", output); err != nil {
+		return nil, err
+	}
 	playlist, err := playlistOf(source)
 	if err != nil {
 		return nil, err
@@ -46,6 +52,15 @@ func convert(source, output string) (*conversion, error) {
 		return nil, errors.Join(err, c.close())
 	}
 	return c, nil
+}
+
+// checkLocal refuses an address where a path is wanted.
+func checkLocal(argument, path string) error {
+	if _, _, address := strings.Cut(path, "://"); !address {
+		return nil
+	}
+	return usagef("%s %s: only local files are read and written here: download it first, "+
+		"or give objects in S3 to a daemon: mosaicd send mosaic s3://… s3://…", argument, path)
 }
 
 // keep gives the output its name.

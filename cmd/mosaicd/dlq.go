@@ -30,10 +30,12 @@ type dlqCommand struct {
 
 // Help is what --help says beyond the flags.
 func (dlqCommand) Help() string {
-	return `mosaicd dlq list
-mosaicd dlq show 5fea7756-0ea4-451a-a703-a558b933e274
-mosaicd dlq replay 5fea7756-0ea4-451a-a703-a558b933e274
-mosaicd dlq replay --all
+	return `Examples:
+
+    mosaicd dlq list
+    mosaicd dlq show 5fea7756-0ea4-451a-a703-a558b933e274
+    mosaicd dlq replay 5fea7756-0ea4-451a-a703-a558b933e274
+    mosaicd dlq replay --all
 
 Looking at the letters hides them from others for a minute. Mend what "reason" says before you replay: a message that nobody understands comes straight back.`
 }

@@ -100,13 +100,13 @@ func TestDocumentedRoutes(t *testing.T) {
 	}
 	code, out, _ := call(t, nil, "check", "--routes", blocks[1][1], "s3://my-recordings/live/a.ts", "s3://my-uploads/clips/b.mp4", "s3://my-uploads/c.mov", "s3://other/notes.txt")
 	want := `s3://my-recordings/live/a.ts: route recordings
-  1. remux to s3://results/remux/live/a.ts.mp4
-  2. mosaic to s3://results/mosaic/live/a.ts.mp4
+  1. remux to s3://{output bucket}/remux/live/a.ts.mp4
+  2. mosaic to s3://{output bucket}/mosaic/live/a.ts.mp4
   3. transcode to s3://my-streams/live/a/
 s3://my-uploads/clips/b.mp4: nothing: route clips waits for a clip.json that names it
 s3://my-uploads/c.mov: route uploads
   1. mosaic to s3://my-results/covered/c.mov
-  2. transcode to s3://results/c/{job file}/
+  2. transcode to s3://{output bucket}/c/{job file}/
 s3://other/notes.txt: nothing: route everything-else has no steps
 `
 	if code != exitDone || out != want {

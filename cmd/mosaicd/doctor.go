@@ -44,7 +44,11 @@ type doctorCommand struct {
 
 // Help is what --help says beyond the flags.
 func (doctorCommand) Help() string {
-	return `Takes the flags and variables of "mosaicd run", looks at each thing that they name with the credentials that are found here, and prints a line for each: ok, warn (it works, and will hurt one day) or FAIL, with what to do. It sends no message and publishes nothing; it writes one small object under --state-prefix and deletes it.
+	return `Example:
+
+    mosaicd doctor
+
+Takes the flags and variables of "mosaicd run", looks at each thing that they name with the credentials that are found here, and prints a line for each: ok, warn (it works, and will hurt one day) or FAIL, with what to do. It sends no message and publishes nothing; it writes one small object under --state-prefix and deletes it.
 
 Ends with 1 when something fails. In the cloud, run it as a task with the service's own task definition: mosaicd doctor instead of mosaicd run.`
 }

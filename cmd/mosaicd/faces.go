@@ -33,10 +33,12 @@ type facesCommand struct {
 
 // Help is what --help says beyond the flags.
 func (facesCommand) Help() string {
-	return `mosaicd faces detect in.mp4 > detections.json
-mosaicd faces add staff anna anna-1.jpg anna-2.jpg
-mosaicd faces list staff
-mosaicd faces remove staff anna
+	return `Examples:
+
+    mosaicd faces detect in.mp4 > detections.json
+    mosaicd faces add staff anna anna-1.jpg anna-2.jpg
+    mosaicd faces list staff
+    mosaicd faces remove staff anna
 
 A collection says who is known: "mosaicd run --collection staff --cover strangers" covers everybody else. AWS credentials, region and endpoints are found as the AWS CLI finds them.`
 }
@@ -161,12 +163,17 @@ type facesDetectCommand struct {
 
 // Help is what --help says beyond the flags.
 func (facesDetectCommand) Help() string {
-	return `mosaicd faces detect in.mp4 > detections.json
+	return `Example:
+
+    mosaicd faces detect in.mp4 > detections.json
 
 Prints JSON as "aws rekognition get-face-detection" does: look at it, correct it, and give it to "mosaicd mosaic --detections".`
 }
 
 func (c *facesDetectCommand) Run(ctx context.Context, std streams) error {
+	if err := checkLocal("SRC", c.Source); err != nil {
+		return err
+	}
 	engine, err := ffmpeg.Self("engine")
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -52,13 +53,21 @@ type commands struct {
 	Health  healthCommand  `cmd:"" help:"Ask a daemon on this machine whether it is well: for health checks."`
 	Demo    demoCommand    `cmd:"" help:"Show the whole way of a video, from upload to result, on this machine alone."`
 	Version versionCommand `cmd:"" help:"Print the version of mosaicd and of the libav in it."`
-	Engine  engineCommand  `cmd:"" hidden:"" help:"Do one piece of work on a file: JSON on standard input says which."`
+
+	Completion completionCommand `cmd:"" help:"Print what completes commands and flags in bash, zsh or fish."`
+	Man        manCommand        `cmd:"" help:"Print the manual page, for man -l."`
+
+	ShowVersion versionFlag `name:"version" help:"Print the version and exit."`
+
+	Engine engineCommand `cmd:"" hidden:"" help:"Do one piece of work on a file: JSON on standard input says which."`
 }
 
-const about = `Covers faces in videos and leaves all else as it was, and has MediaConvert make the renditions for streaming.
+const about = `Covers faces in videos, leaves everything else as it was, and sends jobs to MediaConvert for the streaming renditions.
 
-"mosaicd demo" shows what it does, with no account and no configuration.
-"mosaicd mosaic in.mp4 out.mp4" does it to a file. "mosaicd run" is the daemon.`
+    mosaicd demo                   the whole way of a video, with no account and no configuration
+    mosaicd mosaic in.mp4 out.mp4  cover the faces in a file
+    mosaicd run                    the daemon
+    mosaicd help COMMAND           what a command takes, with examples`
 
 // A usageError is a mistake of whoever called us.
 type usageError struct{ error }
@@ -96,8 +105,14 @@ func dispatch(ctx context.Context, args []string, std streams) error {
 	if err != nil {
 		return fmt.Errorf("command line: %w", err)
 	}
-	if len(args) == 0 {
+	completeCommandLine(parser)
+	switch {
+	case helped: // the shell asked what could come next
+		return nil
+	case len(args) == 0:
 		args = []string{"--help"}
+	case args[0] == "help":
+		args = append(slices.Clone(args[1:]), "--help")
 	}
 	command, err := parser.Parse(args)
 	if helped {
@@ -106,7 +121,7 @@ func dispatch(ctx context.Context, args []string, std streams) error {
 	if err != nil {
 		return usageError{nameVariable(parser, err)}
 	}
-	err = command.Run()
+	err = command.Run(parser)
 	if errors.As(err, new(usageError)) {
 		return usageError{nameVariable(parser, err)}
 	}

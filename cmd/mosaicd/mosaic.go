@@ -21,7 +21,7 @@ type mosaicCommand struct {
 	Output string `arg:"" name:"DST" help:"Video to write; its extension says the container: .mp4, .m4v, .mov, .mkv or .ts."`
 
 	Detections []string `name:"detections" placeholder:"FILE" sep:"none" help:"Where the faces are: JSON as 'aws rekognition get-face-detection' or 'get-face-search' prints it. Repeat the flag for more pages. Without it, --detector looks for them."`
-	Detector   string   `help:"Who looks for faces: builtin, or none to cover nothing. Defaults to builtin where no detections are given." enum:",builtin,none" default:"" placeholder:"builtin|none"`
+	Detector   string   `help:"Who looks for faces: builtin, or none to cover nothing. Defaults to builtin where no detections are given." placeholder:"builtin|none"`
 	coverFlags
 	Regions  string `placeholder:"FILE" help:"JSON with rectangles to cover besides, and with the spans of time in which detected faces are covered: see docs/faces.md."`
 	Report   string `placeholder:"FILE" help:"Write a page (HTML) that shows what was covered when, with pictures before and after: faces are seen in it uncovered."`
@@ -30,13 +30,29 @@ type mosaicCommand struct {
 	Progress string `help:"Progress on standard error: auto is a bar in a terminal and nothing elsewhere; json is a line of JSON every now and then." enum:"auto,bar,json,none" default:"auto"`
 }
 
+// Help is what --help says beyond the flags.
+func (mosaicCommand) Help() string {
+	return `Examples:
+
+    mosaicd mosaic in.mp4 out.mp4
+    mosaicd mosaic --detections faces.json --style blur in.mp4 out.mp4
+    mosaicd mosaic --verify --report report.html in.mp4 out.mp4
+
+Sound, subtitles, times and metadata are copied; only the covers change the picture. Objects in S3 are for the daemon: see "mosaicd send mosaic".`
+}
+
 func (c *mosaicCommand) Run(ctx context.Context, std streams) (err error) {
 	settings, err := c.settings()
 	if err != nil {
 		return err
 	}
-	if len(c.Detections) > 0 && c.Detector != "" {
+	switch {
+	case len(c.Detections) > 0 && c.Detector != "":
 		return usagef("--detections and --detector both say where the faces come from: give one of them")
+	case c.Detector != "" && c.Detector != string(jobs.DetectorBuiltin) && c.Detector != string(jobs.DetectorNone):
+		return usagef("--detector: must be builtin or none (got %q)", c.Detector)
+	case len(c.Detections) == 0 && c.Cover != faces.CoverAll:
+		return usagef("--cover %s: the built-in detector cannot identify people: give --detections with the result of a face search ('aws rekognition get-face-search')", c.Cover)
 	}
 	detections, err := c.detections()
 	if err != nil {

@@ -18,8 +18,10 @@ type remuxCommand struct {
 
 // Help is what --help says beyond the flags.
 func (remuxCommand) Help() string {
-	return `mosaicd remux recording.ts recording.mp4
-mosaicd remux live/index.m3u8 recording.mp4
+	return `Examples:
+
+    mosaicd remux recording.ts recording.mp4
+    mosaicd remux live/index.m3u8 recording.mp4
 
 Every packet is copied; nothing is decoded, so nothing is covered either. Of a recording, only files beside its playlist, or below, are read, and it must have ended (EXT-X-ENDLIST).`
 }

@@ -28,10 +28,12 @@ type sendCommand struct {
 
 // Help is what --help says beyond the flags.
 func (sendCommand) Help() string {
-	return `mosaicd send mosaic s3://in/a.mp4 s3://out/a.mp4 --style blur
-mosaicd send transcode s3://in/a.mp4 --start 00:00:10:00 --end 00:01:00:00
-mosaicd send mosaic s3://in/a.mp4 s3://out/a.mp4 --wait
-mosaicd send --file message.json
+	return `Examples:
+
+    mosaicd send mosaic s3://in/a.mp4 s3://out/a.mp4 --style blur
+    mosaicd send transcode s3://in/a.mp4 --start 00:00:10:00 --end 00:01:00:00
+    mosaicd send mosaic s3://in/a.mp4 s3://out/a.mp4 --wait
+    mosaicd send --file message.json
 
 Prints the id of the job, which "mosaicd status" takes. With --wait it shows how far the job is, and ends with what came of it: exit status 0 where the job succeeded, 3 where a person must look at its output (status "review"), 1 otherwise. The message is plain JSON: "aws sqs send-message" sends it as well.`
 }
@@ -42,15 +44,15 @@ type sendMosaicCommand struct {
 	VersionID   string   `name:"version-id" help:"Version of SRC, in a bucket that keeps versions." placeholder:"ID"`
 	Detections  []string `name:"detections" sep:"none" placeholder:"S3-URI" help:"Object with the faces, as 'aws rekognition get-face-detection' prints them. Repeat the flag for more pages."`
 
-	Style  string   `help:"What a cover looks like: mosaic, blur or fill. This and what follows default to the daemon's own." enum:",mosaic,blur,fill" default:"" placeholder:"STYLE"`
+	Style  string   `help:"What a cover looks like: mosaic, blur or fill. This and what follows default to the daemon's own." placeholder:"STYLE"`
 	Blocks *int     `help:"Mosaic cells across the longer side of a face, 2 to 8." placeholder:"N"`
 	Margin *float64 `help:"How much each box grows on every side, as a fraction of its size, 0 to 2." placeholder:"F"`
-	Codec  string   `help:"Codec of the output's video: auto (HEVC where the source is HEVC, else H.264), h264 or hevc." enum:",auto,h264,hevc" default:"" placeholder:"NAME"`
+	Codec  string   `help:"Codec of the output's video: auto (HEVC where the source is HEVC, else H.264), h264 or hevc." placeholder:"NAME"`
 	Preset string   `help:"Preset of x264 and x265, ultrafast to placebo." placeholder:"NAME"`
 	CRF    *int     `name:"crf" help:"Quality of x264 and x265 (CRF), 0 (best) to 51." placeholder:"N"`
 
 	AllowWeak  bool     `name:"allow-weak" help:"Take up to 64 blocks. From cells that fine a face can be made out again."`
-	Cover      string   `help:"Who is covered, by the matches of a face search: all, strangers (all but the people in the collection) or listed (only them)." enum:",all,strangers,listed" default:"" placeholder:"WHO"`
+	Cover      string   `help:"Who is covered, by the matches of a face search: all, strangers (all but the people in the collection) or listed (only them)." placeholder:"WHO"`
 	Similarity *float64 `help:"How alike a face must be to one of the collection to count as the same, 1 to 100 percent." placeholder:"F"`
 	Collection string   `help:"Collection of Rekognition whose faces are searched for." placeholder:"ID"`
 	Sheet      bool     `help:"Write a picture beside the output that shows what was covered."`
@@ -110,6 +112,9 @@ func (c *sendCommand) request(ctx context.Context, std streams, r event.Request,
 		return fmt.Errorf("encode the message: %w", err)
 	}
 	if dry.DryRun {
+		if _, _, err := c.identify(body); err != nil {
+			return err
+		}
 		_, err := fmt.Fprintln(terminal.JSON(std.out), string(body))
 		return err
 	}
@@ -160,18 +165,25 @@ type sendFileCommand struct {
 }
 
 func (c *sendFileCommand) Run(ctx context.Context, std streams, send *sendCommand) error {
-	body, err := c.read(std.in)
+	body, err := readMessage(std.in, c.File)
 	if err != nil {
 		return fmt.Errorf("--file: %w", err)
 	}
 	return send.send(ctx, std, body)
 }
 
-func (c *sendFileCommand) read(in io.Reader) ([]byte, error) {
-	if c.File == "-" {
-		return io.ReadAll(in)
+// readMessage reads a file, or standard input where its name is a hyphen: as much as
+// a message may hold, and a byte more.
+func readMessage(in io.Reader, name string) ([]byte, error) {
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		in = f
 	}
-	return os.ReadFile(c.File)
+	return io.ReadAll(io.LimitReader(in, event.MaxBody+1))
 }
 
 // send puts on the queue what the daemon will understand, and nothing else. It prints
@@ -194,6 +206,11 @@ func (c *sendCommand) identify(body []byte) ([]byte, []string, error) {
 		return nil, nil, usagef("not sent: the daemon would not understand the message: %w", err)
 	}
 	request, ok := events[0].(event.Request)
+	if ok && request.Kind == jobs.KindMosaic {
+		if err := jobs.CheckDestination(request.Destination); err != nil {
+			return nil, nil, usagef("not sent: the job would fail: %w", err)
+		}
+	}
 	switch {
 	case !ok && c.Token != "":
 		return nil, nil, usagef("--token: the message is an event of AWS, whose job's id follows from the event")

@@ -42,7 +42,12 @@ type statusCommand struct {
 
 // Help is what --help says beyond the flags.
 func (statusCommand) Help() string {
-	return `Reads the job's record in the output bucket, and asks MediaConvert how far its jobs are. Job ids are in results ("job"), in the log ("job_id") and in the user metadata of MediaConvert's jobs ("mosaicd-job"). With --watch it ends with 0 when the job succeeded, 3 when a person must look at its output (status "review"), and 1 otherwise.`
+	return `Examples:
+
+    mosaicd status fde3c882ec9929fc026df4df2cad7755
+    mosaicd status fde3c882ec9929fc026df4df2cad7755 --watch
+
+Reads the job's record in the output bucket, and asks MediaConvert how far its jobs are. Job ids are in results ("job"), in the log ("job_id") and in the user metadata of MediaConvert's jobs ("mosaicd-job"). With --watch it ends with 0 when the job succeeded, 3 when a person must look at its output (status "review"), and 1 otherwise.`
 }
 
 func (c *statusCommand) Run(ctx context.Context, std streams) error {
@@ -212,7 +217,11 @@ type cancelCommand struct {
 
 // Help is what --help says beyond the flags.
 func (cancelCommand) Help() string {
-	return `The worker that has the job stops within half a minute, MediaConvert at once, and the result says cancelled. What was written already stays.`
+	return `Example:
+
+    mosaicd cancel fde3c882ec9929fc026df4df2cad7755
+
+The worker that has the job stops within half a minute, MediaConvert at once, and the result says cancelled. What was written already stays.`
 }
 
 func (c *cancelCommand) Run(ctx context.Context, std streams) error {

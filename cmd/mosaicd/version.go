@@ -3,6 +3,7 @@ package main
 import (
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/mosaicd/mosaicd/ffmpeg/libav"
 	"github.com/mosaicd/mosaicd/internal/terminal"
@@ -13,6 +14,9 @@ var (
 	version = "dev"
 	commit  = ""
 )
+
+// license is that of the binary as a whole; libav reports only its own.
+const license = "GNU General Public License, version 3 or later; see LICENSE and NOTICE for what is linked in"
 
 type versionCommand struct{}
 
@@ -29,8 +33,9 @@ func (versionCommand) Run(std streams) error {
 		c = "unknown"
 	}
 	terminal.Fprintf(std.out, "mosaicd %s\ncommit %s\n%s %s/%s\n", version, c, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	terminal.Fprintln(std.out, "license", license)
 	for _, line := range libav.Version() {
-		terminal.Fprintln(std.out, line)
+		terminal.Fprintln(std.out, strings.Replace(line, "license ", "libav license ", 1))
 	}
 	return nil
 }
