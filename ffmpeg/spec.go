@@ -129,12 +129,16 @@ type Picture struct {
 type Media struct {
 	Format   string  `json:"format"`          // libav's name of the demuxer or muxer
 	Duration float64 `json:"durationSeconds"` // of the video; 0 when the file doesn't say
-	Codec    string  `json:"codec"`
-	Pixels   string  `json:"pixelFormat"`
+	// FileDuration is that of the longest stream; 0 when the file doesn't say.
+	FileDuration float64 `json:"fileDurationSeconds,omitempty"`
+	Codec        string  `json:"codec"`
+	Pixels       string  `json:"pixelFormat"`
 	// Width and Height are as displayed: swapped where Rotation is 90 or 270.
 	Width     int     `json:"width"`
 	Height    int     `json:"height"`
 	Rotation  int     `json:"rotation,omitempty"` // degrees clockwise that a player turns the picture by
 	FrameRate float64 `json:"frameRate,omitempty"`
-	Streams   int     `json:"streams"`
+	// VariableRate is set where FrameRate is only the average, or the frames are interlaced.
+	VariableRate bool `json:"variableRate,omitempty"`
+	Streams      int  `json:"streams"`
 }

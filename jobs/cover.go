@@ -97,6 +97,13 @@ func (c Cover) Run(ctx context.Context, engine Engine, progress func(Phase, ffmp
 		return Covered{}, fmt.Errorf("cover %s: %w", filepath.Base(c.Source), err)
 	}
 	done.Working = time.Since(started)
+	// A file may last longer than it says.
+	if c.Detections != nil {
+		counted := time.Duration(done.Output.Duration * float64(time.Second))
+		if err := detections.Reach(counted); err != nil {
+			return Covered{}, &Failure{Code: CodeInvalidDetections, Err: err}
+		}
+	}
 	if c.Verify {
 		if err := c.verify(ctx, engine, detections, &done, progress); err != nil {
 			return Covered{}, err
@@ -128,7 +135,7 @@ func (c Cover) verify(ctx context.Context, engine Engine, seen faces.Detections,
 // would learn only when those frames are already written.
 func (c Cover) detect(ctx context.Context, engine Engine, done *Covered, progress func(Phase, ffmpeg.Progress)) (faces.Detections, error) {
 	if c.Detections != nil {
-		return *c.Detections, nil
+		return *c.Detections, c.fits(ctx, engine)
 	}
 	switch c.Detector {
 	case DetectorNone:
@@ -153,8 +160,29 @@ func (c Cover) detect(ctx context.Context, engine Engine, done *Covered, progres
 		return faces.Detections{}, err
 	}
 	found.Every = faces.DetectorEvery
-	found.Duration = time.Duration(report.Source.Duration * float64(time.Second))
+	found.Video.Duration = time.Duration(report.Source.Duration * float64(time.Second))
 	return found, nil
+}
+
+// fits refuses Detections that can't be of the source.
+func (c Cover) fits(ctx context.Context, engine Engine) error {
+	probe, err := engine.Run(ctx, ffmpeg.Spec{Op: ffmpeg.OpProbe, Input: c.Source}, nil)
+	if err != nil {
+		return fmt.Errorf("read what %s says about itself: %w", filepath.Base(c.Source), err)
+	}
+	m := probe.Source
+	video := faces.Video{
+		Duration: time.Duration(m.Duration * float64(time.Second)),
+		Whole:    time.Duration(m.FileDuration * float64(time.Second)),
+		Width:    m.Width, Height: m.Height,
+	}
+	if !m.VariableRate {
+		video.FrameRate = m.FrameRate
+	}
+	if err := c.Detections.Fits(video); err != nil {
+		return &Failure{Code: CodeInvalidDetections, Err: err}
+	}
+	return nil
 }
 
 // Remux writes the output with nothing encoded again. Its extension says the

@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"reflect"
 	"strings"
@@ -120,6 +121,32 @@ func TestHandlePublishesLater(t *testing.T) {
 	}
 	if r := b.one(); r.Status != StatusSucceeded || b.engine.runs() != 1 {
 		t.Errorf("result is %+v after %d runs", r, b.engine.runs())
+	}
+}
+
+// TestDetectionsOfAnotherVideo: what can't be of the source is refused, before anything is encoded.
+func TestDetectionsOfAnotherVideo(t *testing.T) {
+	t.Parallel()
+	const face = `"Faces":[{"Timestamp":%d,"Face":{"BoundingBox":{"Left":0.1,"Top":0.1,"Width":0.2,"Height":0.2}}}]`
+	for name, ca := range map[string]struct{ page, code, says string }{
+		"of it":          {fmt.Sprintf(`{"Video":{"S3Object":{"Bucket":"uploads","Name":"a.mp4"}},"VideoMetadata":{"DurationMillis":2000,"FrameWidth":1280,"FrameHeight":720},`+face+`}`, 1500), "", ""},
+		"half as long":   {fmt.Sprintf(`{"VideoMetadata":{"DurationMillis":1000},`+face+`}`, 0), CodeInvalidDetections, "they are of 1.00 s, the video has 2.00 s"},
+		"past the end":   {fmt.Sprintf(`{`+face+`}`, 90_000), CodeInvalidDetections, "90.00 s, are after the video's end"},
+		"another object": {fmt.Sprintf(`{"Video":{"S3Object":{"Bucket":"uploads","Name":"b.mp4"}},`+face+`}`, 0), CodeInvalidDetections, "the detections are of s3://uploads/b.mp4, not of s3://uploads/a.mp4"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			b.put("a.mp4", "video", nil)
+			b.put("faces.json", ca.page, nil)
+			if err := b.handle(`{"version":1,"kind":"mosaic","source":"s3://uploads/a.mp4","destination":"s3://results/x.mp4","detections":["s3://uploads/faces.json"]}`, 1); err != nil {
+				t.Fatal(err)
+			}
+			r := b.one()
+			if ca.code == "" && r.Error != nil || ca.code != "" && (r.Error == nil || r.Error.Code != ca.code || !strings.Contains(r.Error.Message, ca.says) || b.engine.runs() != 0) {
+				t.Errorf("%d runs, result is %+v, %+v", b.engine.runs(), r, r.Error)
+			}
+		})
 	}
 }
 
@@ -354,10 +381,10 @@ func TestHandleRequest(t *testing.T) {
 	if r.Status != StatusSucceeded || r.Outputs[0].URI != "s3://uploads/covered/a.mkv" || r.Outputs[0].MediaType != "video/x-matroska" || r.Stats.Faces != 2 {
 		t.Fatalf("result is %+v, %+v", r, r.Error)
 	}
-	if len(b.engine.specs) != 1 {
-		t.Fatalf("the engine ran %d times: the detector was not to be asked", len(b.engine.specs))
+	if len(b.engine.specs) != 2 || b.engine.specs[0].Op != ffmpeg.OpProbe {
+		t.Fatalf("the engine was told %+v: the detector was not to be asked", b.engine.specs)
 	}
-	s := b.engine.specs[0]
+	s := b.engine.specs[1]
 	if s.Format != "matroska" || s.Style != "fill" || s.Blocks != 4 || s.Video.Preset != "slow" || s.Video.CRF != 0 {
 		t.Errorf("the engine was told %+v", s)
 	}

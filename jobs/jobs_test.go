@@ -34,7 +34,7 @@ func TestResultForm(t *testing.T) {
 			DownloadSeconds: 6, DetectSeconds: 7, EncodeSeconds: 8, UploadSeconds: 9,
 			Residual: &Residual{Faces: 1, AtSeconds: []float64{1.5}, VerifySeconds: 2},
 		},
-		Probe: &ffmpeg.Media{Format: "mov", Duration: 1, Codec: "h264", Pixels: "yuv420p", Width: 2, Height: 3, Rotation: 90, FrameRate: 25, Streams: 4},
+		Probe: &ffmpeg.Media{Format: "mov", Duration: 1, FileDuration: 1.5, VariableRate: true, Codec: "h264", Pixels: "yuv420p", Width: 2, Height: 3, Rotation: 90, FrameRate: 25, Streams: 4},
 		Cloud: []CloudResult{{Settings: "hls", JobID: "1-a", Attempts: 2, Status: "ERROR", Warnings: []CloudWarning{{Code: 1, Count: 2}}, Error: &ResultError{Code: "c", Message: "m"}}},
 		Faces: []collection.Face{{ID: "f-1", ExternalID: "anna", Image: "s3://a/anna.jpg"}}, OmittedFaces: 1,
 		OmittedFields: []string{"probe"},

@@ -53,7 +53,7 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, c *Claim, n int, r
 	if c.Steps[n].Search != nil {
 		cover.Detections, err = h.searched(ctx, c.Steps[n])
 	} else {
-		cover.Detections, err = h.detections(ctx, step.Detections)
+		cover.Detections, err = h.detections(ctx, step.Detections, c.input(n))
 	}
 	if err != nil {
 		return err
@@ -220,8 +220,8 @@ func (h *Handler) source(ctx context.Context, c *Claim, n int) (object, error) {
 	return o, nil
 }
 
-// detections reads the pages that a request names; nil where it names none.
-func (h *Handler) detections(ctx context.Context, at []event.Location) (*faces.Detections, error) {
+// detections reads the pages that a request names for a video; nil where it names none.
+func (h *Handler) detections(ctx context.Context, at []event.Location, of event.Location) (*faces.Detections, error) {
 	if len(at) == 0 {
 		return nil, nil
 	}
@@ -236,6 +236,10 @@ func (h *Handler) detections(ctx context.Context, at []event.Location) (*faces.D
 	d, err := faces.Parse(pages...)
 	if err != nil {
 		return nil, &Failure{Code: CodeInvalidDetections, Err: err}
+	}
+	if o := d.Source; o.Name != "" && (o.Bucket != of.Bucket || o.Name != of.Key || o.Version != "" && of.VersionID != "" && o.Version != of.VersionID) {
+		return nil, failf(CodeInvalidDetections, "the detections are of s3://%s/%s, not of %s: "+
+			"if that is a copy of it, take the field Video out of their pages", o.Bucket, o.Name, of)
 	}
 	return &d, nil
 }

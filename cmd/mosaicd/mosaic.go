@@ -80,6 +80,9 @@ func (c *mosaicCommand) Run(ctx context.Context, std streams) (err error) {
 	started := time.Now()
 	done, err := cover.Run(ctx, engine, progress.step)
 	progress.end()
+	if f, ok := errors.AsType[*jobs.Failure](err); ok {
+		return fmt.Errorf("%s: %w", f.Code, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -182,7 +185,7 @@ func (c *mosaicCommand) detections() (*faces.Detections, error) {
 	}
 	d, err := faces.Parse(pages...)
 	if err != nil {
-		return nil, fmt.Errorf("--detections: %w", err)
+		return nil, fmt.Errorf("--detections: %s: %w", jobs.CodeInvalidDetections, err)
 	}
 	return &d, nil
 }

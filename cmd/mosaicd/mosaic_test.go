@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -46,6 +47,54 @@ func TestMosaicCommand(t *testing.T) {
 			}
 			if left, _ := filepath.Glob(filepath.Join(filepath.Dir(output), ".*")); len(left) != 0 {
 				t.Errorf("left over: %v", left)
+			}
+		})
+	}
+}
+
+// TestMosaicCommandRefusesDetections of another video, with what does not fit; what fits with a few pixels outside, or
+// saved as UTF-16, is taken. The video has one second of 25 frames.
+func TestMosaicCommandRefusesDetections(t *testing.T) {
+	t.Parallel()
+	source := video(t, shortScene)
+	const box = `{"Left": -0.05, "Top": 0.9, "Width": 0.1, "Height": 0.2}`
+	face := func(at int) string {
+		return fmt.Sprintf(`"Faces": [{"Timestamp": %d, "Face": {"BoundingBox": %s}}]`, at, box)
+	}
+	size := fmt.Sprintf(`"FrameWidth": %d, "FrameHeight": %d`, shortScene.Size.X, shortScene.Size.Y)
+	utf16 := "\xff\xfe"
+	for _, r := range `{"VideoMetadata": {"DurationMillis": 1000, "FrameRate": 25.0, ` + size + `}, ` + face(0) + `}` {
+		utf16 += string(r) + "\x00"
+	}
+	for name, ca := range map[string]struct{ page, says string }{
+		"it fits":        {utf16, ""},
+		"half as long":   {`{"VideoMetadata": {"DurationMillis": 500}, ` + face(0) + `}`, "they are of 0.50 s, the video has 1.00 s"},
+		"past the end":   {`{` + face(5000) + `}`, "up to 5.00 s, are after the video's end"},
+		"another size":   {`{"VideoMetadata": {"FrameWidth": 1920, "FrameHeight": 1080}, ` + face(0) + `}`, "pictures of 1920x1080 pixels"},
+		"another rate":   {`{"VideoMetadata": {"FrameRate": 50}, ` + face(0) + `}`, "they are of 50.000 frames/s, the video has 25.000"},
+		"wholly outside": {`{"Faces": [{"Timestamp": 0, "Face": {"BoundingBox": {"Left": 1.1, "Top": 0, "Width": 0.1, "Height": 0.1}}}]}`, "wholly outside"},
+		"no Left":        {`{"Faces": [{"Timestamp": 0, "Face": {"BoundingBox": {"Width": 0.1, "Height": 0.1}}}]}`, "without Left"},
+		"persons":        {`{"Persons": [{"Timestamp": 0, "Person": {"Index": 0, "BoundingBox": ` + box + `}}]}`, "get-person-tracking"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			folder := t.TempDir()
+			detections, output := filepath.Join(folder, "faces.json"), filepath.Join(folder, "out.mp4")
+			if err := os.WriteFile(detections, []byte(ca.page), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			code, _, stderr := call(t, nil, "mosaic", source, output, "--preset", "ultrafast", "--detections", detections)
+			if ca.says == "" {
+				if code != exitDone {
+					t.Errorf("exit code %d, %s", code, stderr)
+				}
+				return
+			}
+			if code != exitFailed || !strings.Contains(stderr, "invalid_detections") || !strings.Contains(stderr, ca.says) {
+				t.Errorf("exit code %d, %s", code, stderr)
+			}
+			if _, err := os.Stat(output); !os.IsNotExist(err) {
+				t.Error("there is an output")
 			}
 		})
 	}

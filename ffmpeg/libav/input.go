@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -200,7 +201,12 @@ func (in *input) duration() time.Duration {
 func (in *input) media() ffmpeg.Media {
 	p := in.video.CodecParameters()
 	width, height := in.turn.display(p.Width(), p.Height())
+	average, base := in.video.AvgFrameRate().Float64(), in.video.RFrameRate().Float64()
 	return ffmpeg.Media{
+		FileDuration: max(time.Duration(in.fc.Duration())*time.Microsecond, 0).Seconds(), // AV_TIME_BASE
+		// They agree within a hundredth where the rate is constant; without any they are not numbers.
+		VariableRate: !(average > 0 && math.Abs(average/base-1) <= 0.01),
+
 		Format:    in.fc.InputFormat().Name(),
 		Duration:  in.duration().Seconds(),
 		Codec:     p.CodecID().Name(),

@@ -79,7 +79,7 @@ func (d Detections) Track(o Options) Tracks {
 	}
 	met := tracks.meet(every)
 	for i, t := range tracks {
-		tracks[i] = t.cover(o.Margin, every, d.Duration).stretch(met[i])
+		tracks[i] = t.cover(o.Margin, every, d.Video.Duration).stretch(met[i])
 	}
 	return tracks
 }

@@ -98,7 +98,7 @@ func TestTrackAtTheEndsOfTheVideo(t *testing.T) {
 	t.Parallel()
 	d := Detections{Faces: []Detection{seen(1100, 40, 40, 10), seen(1600, 40, 40, 10)}, Every: 500 * ms}
 	for video, want := range map[time.Duration]bool{0: false, 2700 * ms: true, 5 * time.Second: false} {
-		d.Duration = video
+		d.Video.Duration = video
 		tracks := d.Track(Options{})
 		if got := len(at(tracks, 2600)) > 0; got != want {
 			t.Errorf("of %s: covered a second after the last look: %v", video, got)
@@ -130,7 +130,7 @@ func TestTrackJumps(t *testing.T) {
 // between saw neither: both are covered all the time.
 func TestTracksThatMeet(t *testing.T) {
 	t.Parallel()
-	d := Detections{Every: 500 * time.Millisecond, Duration: time.Minute, Faces: []Detection{
+	d := Detections{Every: 500 * time.Millisecond, Video: Video{Duration: time.Minute}, Faces: []Detection{
 		seen(5000, 10, 10, 10), seen(5500, 10, 10, 10),
 		seen(6500, 80, 80, 10), seen(7000, 80, 80, 10),
 	}}
