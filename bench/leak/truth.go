@@ -111,7 +111,7 @@ func scenes(seed uint64) []scene {
 func (s scene) sample(seed uint64) (found faces.Detections, of []int) {
 	rng := rand.New(rand.NewPCG(seed, 11))
 	noise := func(size float64) float64 { return boxJitter * size * (2*rng.Float64() - 1) }
-	found.Every, found.Duration = sampleEvery, time.Duration(s.seconds*float64(time.Second))
+	found.Every, found.Video.Duration = sampleEvery, time.Duration(s.seconds*float64(time.Second))
 	for i := 0; ; i++ {
 		looked := time.Duration(i) * sampleEvery
 		if looked.Seconds() >= s.seconds {
