@@ -25,10 +25,13 @@ var services = []string{"s3", "sqs", "sns", "mediaconvert", "rekognition", "iam"
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
 var actions = map[string][]string{
-	"s3:HeadObject":                  {"s3:GetObject"},
+	"s3:HeadObject":                  {"s3:GetObject", "s3:GetObjectVersion"},
+	"s3:DeleteObject":                {"s3:DeleteObject", "s3:DeleteObjectVersion"},
+	"s3:GetObjectTagging":            {"s3:GetObjectTagging", "s3:GetObjectVersionTagging"},
+	"s3:PutObjectTagging":            {"s3:PutObjectTagging", "s3:PutObjectVersionTagging"},
 	"s3:GetObject":                   {"s3:GetObject", "s3:GetObjectVersion"},
 	"s3:ListObjectsV2":               {"s3:ListBucket"},
-	"s3:CopyObject":                  {"s3:GetObject", "s3:PutObject", "s3:GetObjectTagging", "s3:PutObjectTagging"},
+	"s3:CopyObject":                  {"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:GetObjectTagging", "s3:PutObjectTagging"},
 	"transfermanager:UploadObject":   {"s3:PutObject", "s3:AbortMultipartUpload"},
 	"transfermanager:DownloadObject": {"s3:GetObject", "s3:GetObjectVersion"},
 	"rekognition:StartFaceDetection": {"rekognition:StartFaceDetection", "iam:PassRole"},

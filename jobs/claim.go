@@ -48,7 +48,10 @@ func (s State) Ended() bool { return s != StateRunning && s != StateWaiting }
 
 // A StepState is how far one step is.
 type StepState struct {
-	Kind     string        `json:"kind"`
+	Kind string `json:"kind"`
+	// Input is the object that the step reads, fixed when it is first looked up; nil:
+	// it wasn't yet.
+	Input    *Identity     `json:"input,omitempty"`
 	Failures int           `json:"failures,omitempty"` // of the engine
 	Probe    *ffmpeg.Media `json:"probe,omitempty"`
 	Search   *FaceSearch   `json:"search,omitempty"`
@@ -101,6 +104,9 @@ func newClaim(job Job, owner, messageID string) *Claim {
 	}
 	for i, s := range job.Steps {
 		c.Steps[i].Kind = s.Kind
+	}
+	if job.seen != nil && len(c.Steps) > 0 {
+		c.Steps[0].Input = job.seen
 	}
 	return c
 }

@@ -75,7 +75,49 @@ func (h *Handler) transcode(ctx context.Context, log *zap.Logger, l *lease, n in
 	}
 	r.Probe = state.Probe
 	r.collect(parts)
+	if r.Status == StatusSucceeded {
+		return false, h.judgeCloudRead(ctx, l, n)
+	}
 	return false, nil
+}
+
+// judgeCloudInput refuses to give MediaConvert an input that is not the current object
+// of its key: MediaConvert takes no version, and would read another one.
+func (h *Handler) judgeCloudInput(ctx context.Context, l *lease, n int) error {
+	o, err := h.source(ctx, l, n)
+	if err != nil || !o.identity().immutable() {
+		return err
+	}
+	return h.judgeCurrent(ctx, l, n)
+}
+
+// judgeCloudRead refuses what MediaConvert made of an input that was overwritten until
+// it was done. One that was deleted since was read whole before.
+func (h *Handler) judgeCloudRead(ctx context.Context, l *lease, n int) error {
+	if l.claim.Steps[n].Input == nil {
+		return nil // dispatched by a worker of an older release
+	}
+	err := h.judgeCurrent(ctx, l, n)
+	if codeOf(err) == CodeSourceGone {
+		return nil
+	}
+	return err
+}
+
+// judgeCurrent refuses an input of the nth step that isn't the current object of its
+// key.
+func (h *Handler) judgeCurrent(ctx context.Context, l *lease, n int) error {
+	in := l.claim.input(n)
+	want := in
+	want.VersionID = ""
+	_, err := h.store.head(ctx, want) // another version of the same content will do
+	if code := codeOf(err); n > 0 && (code == CodeSourceChanged || code == CodeSourceGone) {
+		return h.overtaken(ctx, l.claim, in.Location, err)
+	}
+	if codeOf(err) == CodeSourceChanged {
+		return failf(CodeSourceChanged, "%s was overwritten, and MediaConvert reads only the current version: %w", in, err)
+	}
+	return err
 }
 
 // collect fills in what came of MediaConvert's jobs.
@@ -101,11 +143,15 @@ func (r *Result) collect(parts []CloudJob) {
 // returns those that it created before; nil when there are none.
 func (h *Handler) dispatch(ctx context.Context, log *zap.Logger, l *lease, n int) ([]CloudJob, *ffmpeg.Media, error) {
 	job, state := l.claim.Job, l.claim.Steps[n]
-	step, input := job.Steps[n], l.claim.input(n)
+	step := job.Steps[n]
+	if err := h.judgeCloudInput(ctx, l, n); err != nil {
+		return state.Cloud, state.Probe, err
+	}
+	input := l.claim.input(n).Location
 	probe := state.Probe
 	if probe == nil && step.Transcode.Ladder != nil && !step.Transcode.Own {
 		var err error
-		if probe, err = h.probe(ctx, l.claim, n); err != nil {
+		if probe, err = h.probe(ctx, l, n); err != nil {
 			return state.Cloud, nil, err
 		}
 	}

@@ -412,7 +412,7 @@ func TestExcerpt(t *testing.T) {
 	b := newBench(t)
 	body := strings.Repeat("a", 100) + strings.Repeat("b", 1000) + strings.Repeat("c", 100)
 	b.put("x", body, nil)
-	o, err := b.h.store.head(context.Background(), location("s3://uploads/x"), "")
+	o, err := b.h.store.head(context.Background(), Identity{Location: location("s3://uploads/x")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,8 +2,8 @@ package jobs
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -21,9 +21,10 @@ import (
 const maxCopyBytes = 5 << 30
 
 // dispose does with the source what the route says. All results are published
-// then. A source that isn't the one that was worked any more is left alone.
-func (h *Handler) dispose(ctx context.Context, log *zap.Logger, c *Claim) error {
-	after := c.Job.After
+// then. It touches only the object that was worked, and only while the job is this
+// worker's.
+func (h *Handler) dispose(ctx context.Context, log *zap.Logger, l *lease) error {
+	c, after := l.claim, l.claim.Job.After
 	if c.outcome() != StateSucceeded || !disposes(after) {
 		return nil
 	}
@@ -31,13 +32,21 @@ func (h *Handler) dispose(ctx context.Context, log *zap.Logger, c *Claim) error 
 		log.Warn(eventSourceKept, zap.String("wanted", after.String()), zap.String("reason", reason))
 		return nil
 	}
-	source, err := h.store.head(ctx, c.Job.Source, c.Job.ETag)
-	var f *Failure
-	if errors.As(err, &f) {
+	worked := c.input(0)
+	source, err := h.store.head(ctx, worked)
+	if f := asFinal(err); f != nil {
 		return kept(f.Error())
 	} else if err != nil {
 		return err
 	}
+	if !worked.immutable() && !worked.Modified.IsZero() && !source.modified.Equal(worked.Modified) {
+		return kept("it was uploaded again, with the same content")
+	}
+	if err := l.renew(ctx); err != nil { // nothing may be touched by a worker that lost the job
+		return err
+	}
+	ctx, cancel := context.WithDeadline(ctx, l.ends())
+	defer cancel()
 	switch {
 	case after.Tag != nil:
 		err = h.store.tag(ctx, source, after.Tag)
@@ -55,12 +64,14 @@ func (h *Handler) dispose(ctx context.Context, log *zap.Logger, c *Claim) error 
 			return kept("it is larger than 5 GiB, which S3 copies only in parts")
 		}
 		if err = h.store.copy(ctx, source, to); err == nil {
-			err = h.store.delete(ctx, source)
+			err = h.store.delete(ctx, source.identity())
 		}
 	case after.Delete:
-		err = h.store.delete(ctx, source)
+		err = h.store.delete(ctx, source.identity())
 	}
-	if err != nil {
+	if f := asFinal(err); f != nil {
+		return kept(f.Error())
+	} else if err != nil {
 		return err
 	}
 	log.Info(eventSourceDisposed, zap.String("how", after.String()))
@@ -94,21 +105,52 @@ func (s *store) tag(ctx context.Context, o object, add map[string]string) error 
 	return nil
 }
 
+// copy copies an object to where nothing is yet, nothing else, or a version of
+// another object that its bucket keeps. What else is there stays: a *Failure says so.
 func (s *store) copy(ctx context.Context, o object, to event.Location) error {
 	// As S3 decodes it a plus may be a space, so that neither is left as it is.
 	from := o.Bucket + "/" + strings.NewReplacer("%2F", "/", "+", "%20").Replace(url.QueryEscape(o.Key))
 	if o.VersionID != "" {
 		from += "?versionId=" + url.QueryEscape(o.VersionID)
 	}
-	_, err := s.s3.CopyObject(ctx, &s3.CopyObjectInput{Bucket: &to.Bucket, Key: &to.Key, CopySource: &from, CopySourceIfMatch: &o.etag})
-	if err != nil {
+	in := &s3.CopyObjectInput{
+		Bucket: &to.Bucket, Key: &to.Key, CopySource: &from, CopySourceIfMatch: &o.etag, IfNoneMatch: aws.String("*"),
+	}
+	existing, err := s.existing(ctx, to)
+	switch {
+	case err != nil:
+		return err
+	case existing == nil:
+	case sameETag(existing.etag, o.etag) && existing.bytes == o.bytes:
+		return nil // copied by an attempt that ended too early to delete the source
+	case existing.identity().immutable():
+		in.IfNoneMatch, in.IfMatch = nil, &existing.etag // what is there stays as an earlier version
+	default:
+		return failf(CodeDestinationTaken, "%s is there already, and is not this object", to)
+	}
+	_, err = s.s3.CopyObject(ctx, in)
+	if httpStatus(err) == http.StatusPreconditionFailed {
+		return failf(CodeSourceChanged, "copy %s to %s: either was overwritten just now: %w", o, to, err)
+	} else if err != nil {
 		return fmt.Errorf("copy %s to %s: %w", o, to, err)
 	}
 	return nil
 }
 
-func (s *store) delete(ctx context.Context, o object) error {
-	if _, err := s.s3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &o.Bucket, Key: &o.Key, VersionId: version(o.Location)}); err != nil {
+// delete deletes one object: that version for good where it has one, otherwise the
+// current object as long as it is that one. A *Failure says that it is another one.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html
+func (s *store) delete(ctx context.Context, o Identity) error {
+	in := &s3.DeleteObjectInput{Bucket: &o.Bucket, Key: &o.Key}
+	if o.immutable() {
+		in.VersionId = &o.VersionID
+	} else {
+		in.IfMatch = condition(o.ETag)
+	}
+	_, err := s.s3.DeleteObject(ctx, in)
+	if httpStatus(err) == http.StatusPreconditionFailed {
+		return failf(CodeSourceChanged, "delete %s: %w", o, err)
+	} else if err != nil {
 		return fmt.Errorf("delete %s: %w", o, err)
 	}
 	return nil

@@ -112,7 +112,7 @@ func (d *documents) folder(ctx context.Context, bucket string) ([]*transcode.Doc
 // object reads a job file. ETag is the one that a listing gave; empty: unknown.
 func (d *documents) object(ctx context.Context, at event.Location, etag string) (*transcode.Document, error) {
 	if etag == "" {
-		o, err := d.store.head(ctx, at, "")
+		o, err := d.store.head(ctx, Identity{Location: at})
 		if err != nil {
 			return nil, settingsError(err)
 		}
@@ -125,8 +125,10 @@ func (d *documents) object(ctx context.Context, at event.Location, etag string) 
 	if doc != nil {
 		return doc, nil
 	}
-	body, err := d.store.read(ctx, at, maxDocumentBytes)
-	if err != nil {
+	body, err := d.store.read(ctx, Identity{Location: at, ETag: etag}, maxDocumentBytes)
+	if codeOf(err) == CodeSourceChanged { // just now: the next attempt reads the new one
+		return nil, fmt.Errorf("read job file %s: it was overwritten meanwhile", at)
+	} else if err != nil {
 		return nil, settingsError(err)
 	}
 	if doc, err = parse(at.String(), body); err != nil {

@@ -137,7 +137,7 @@ func (h *Handler) route(ctx context.Context, at event.Location, etag string, byt
 	route, err := h.cfg.Routes.Match(routes.Object{
 		Location: at, Bytes: bytes,
 		ContentType: func() (string, error) {
-			o, err := h.store.head(ctx, at, etag)
+			o, err := h.store.head(ctx, Identity{Location: at, ETag: etag})
 			if errors.As(err, new(*Failure)) {
 				return "", nil // gone or changed: of no type any more
 			}

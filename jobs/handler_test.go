@@ -25,7 +25,7 @@ func TestHandleUpload(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := b.one()
-	want := []Output{{URI: "s3://results/mosaic/folder/a b.mp4", Kind: "file", MediaType: "video/mp4", Bytes: 13, DurationSeconds: 2, Width: 640, Height: 360}}
+	want := []Output{{URI: "s3://results/mosaic/folder/a b.mp4", Kind: "file", ETag: "7360a7aa08243330c9a9fe58b17d9b78", MediaType: "video/mp4", Bytes: 13, DurationSeconds: 2, Width: 640, Height: 360}}
 	if r.Version != 1 || r.Kind != "mosaic" || r.Status != StatusSucceeded || r.Source != "s3://uploads/folder/a b.mp4" || !reflect.DeepEqual(r.Outputs, want) {
 		t.Errorf("result is %+v", r)
 	}

@@ -38,7 +38,9 @@ type Job struct {
 	Route  string         `json:"route,omitempty"`
 	Source event.Location `json:"source"`
 	ETag   string         `json:"etag,omitempty"` // that the source must have; empty: any
-	Steps  []Step         `json:"steps"`
+	// Sequencer orders the uploads of one key; empty where no upload caused the job.
+	Sequencer string `json:"sequencer,omitempty"`
+	Steps     []Step `json:"steps"`
 	// Asked is set where a person asked, who is owed a result whatever the source
 	// is.
 	Asked           bool         `json:"asked,omitempty"`
@@ -52,6 +54,8 @@ type Job struct {
 	Request string `json:"request,omitempty"`
 	// Refused is why the job can't be done: it is only published.
 	Refused *ResultError `json:"refused,omitempty"`
+
+	seen *Identity // the source, where it was looked up before the job is claimed
 }
 
 // A Step is one thing to do, every setting resolved.
@@ -60,10 +64,12 @@ type Step struct {
 	// Destination is the object to write, or of a transcode the folder, whose key
 	// is empty or ends with a slash; no Bucket: the folder that the names of the
 	// source and of the job file make.
-	Destination event.Location   `json:"destination,omitzero"`
-	Settings    Settings         `json:"settings,omitzero"`    // of a mosaic
-	Detections  []event.Location `json:"detections,omitempty"` // pages of a Rekognition result
-	Regions     json.RawMessage  `json:"regions,omitempty"`    // what a person says of the covers: see faces.ParseRegions
+	Destination event.Location `json:"destination,omitzero"`
+	// Overwrite replaces whatever is at the destination: a person asked for that.
+	Overwrite  bool             `json:"overwrite,omitempty"`
+	Settings   Settings         `json:"settings,omitzero"`    // of a mosaic
+	Detections []event.Location `json:"detections,omitempty"` // pages of a Rekognition result
+	Regions    json.RawMessage  `json:"regions,omitempty"`    // what a person says of the covers: see faces.ParseRegions
 	// Fallback has the built-in detector look where Rekognition doesn't.
 	Fallback bool `json:"fallback,omitempty"`
 	// Review holds an output back in which faces are still found.
@@ -126,7 +132,7 @@ func fromUpload(e event.ObjectCreated, r *routes.Route, c Config) (Job, error) {
 	job := Job{
 		ID:     uploadID(e),
 		Source: e.Location(),
-		ETag:   e.ETag,
+		ETag:   e.ETag, Sequencer: e.Sequencer,
 	}
 	return job, job.follow(r, e.Time, c)
 }
@@ -240,7 +246,7 @@ func (j Job) conflicts(stored Job) bool {
 // done twice: only a message that is delivered twice is one job.
 func fromRequest(r event.Request, messageID string, c Config) Job {
 	job := Job{ID: RequestID(r, messageID), Source: r.Source, Asked: true, Request: digest(r)}
-	step := Step{Kind: r.Kind, Destination: r.Destination}
+	step := Step{Kind: r.Kind, Destination: r.Destination, Overwrite: r.Overwrite}
 	switch r.Kind {
 	case KindFacesAdd, KindFacesList, KindFacesRemove:
 		return ofPeople(r, job)

@@ -24,8 +24,8 @@ func TestResultForm(t *testing.T) {
 	t.Parallel()
 	percent := 42
 	r := Result{
-		Version: 1, ID: "id-1", Job: "id", Kind: "mosaic", Status: StatusFailed, Step: 1, Steps: 2, Route: "route", Source: "s3://a/b", SourceVersionID: "v",
-		Outputs:        []Output{{URI: "s3://c/d", Kind: "file", Group: "group", MediaType: "video/mp4", Bytes: 1, DurationSeconds: 2.5, Width: 3, Height: 4, AverageBitrate: 5, Quality: 6.5}},
+		Version: 1, ID: "id-1", Job: "id", Kind: "mosaic", Status: StatusFailed, Step: 1, Steps: 2, Route: "route", Source: "s3://a/b", SourceVersionID: "v", SourceETag: "e",
+		Outputs:        []Output{{URI: "s3://c/d", Kind: "file", Group: "group", VersionID: "w", ETag: "f", MediaType: "video/mp4", Bytes: 1, DurationSeconds: 2.5, Width: 3, Height: 4, AverageBitrate: 5, Quality: 6.5}},
 		OmittedOutputs: 1, Full: "s3://e/f",
 		Error:     &ResultError{Code: "code", Message: "message"},
 		StartedAt: time.Unix(1, 0).UTC(), FinishedAt: time.Unix(2, 0).UTC(), Percent: &percent,

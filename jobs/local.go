@@ -29,8 +29,8 @@ func (e idleError) Error() string { return string(e) }
 const maxPageBytes = 64 << 20
 
 // local does a step on this machine, and fills in its result.
-func (h *Handler) local(ctx context.Context, log *zap.Logger, c *Claim, n int, r *Result) (err error) {
-	step := c.Job.Steps[n]
+func (h *Handler) local(ctx context.Context, log *zap.Logger, l *lease, n int, r *Result) (err error) {
+	c, step := l.claim, l.claim.Job.Steps[n]
 	if err := CheckDestination(step.Destination); err != nil {
 		return err
 	}
@@ -39,8 +39,15 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, c *Claim, n int, r
 	if at := step.Destination; at.Bucket == c.Job.Source.Bucket && at.Key == c.Job.Source.Key {
 		return failf(CodeInvalidRequest, "destination %s is the source, which is never overwritten", at)
 	}
-	source, err := h.source(ctx, c, n)
+	source, err := h.source(ctx, l, n)
 	if err != nil {
+		return err
+	}
+	if at := step.Destination; at.Bucket == source.Bucket && at.Key == source.Key {
+		return failf(CodeInvalidRequest, "destination %s is what the step before wrote, which this one reads", at)
+	}
+	// Before anything is spent on it; upload judges again.
+	if err := h.judgeDestination(ctx, c, n); err != nil {
 		return err
 	}
 	cover := Cover{Settings: step.Settings, Detector: h.cfg.Detector, Verify: h.cfg.Verify || step.Review}
@@ -53,7 +60,7 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, c *Claim, n int, r
 	if c.Steps[n].Search != nil {
 		cover.Detections, err = h.searched(ctx, c.Steps[n])
 	} else {
-		cover.Detections, err = h.detections(ctx, step.Detections, c.input(n))
+		cover.Detections, err = h.detections(ctx, step.Detections, source.Location)
 	}
 	if err != nil {
 		return err
@@ -96,12 +103,12 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, c *Claim, n int, r
 	failpoint.Hit("encoded")
 	var sheet *Output
 	if step.Settings.Sheet && step.Kind == KindMosaic {
-		if sheet, err = h.sheet(ctx, log, cover, done, folder.path, step.Destination, c.Job.ID); err != nil {
+		if sheet, err = h.sheet(ctx, log, cover, done, folder.path, c, n); err != nil {
 			return err
 		}
 	}
 	started = time.Now()
-	bytes, err := h.store.upload(ctx, cover.Output, step.Destination, c.Job.ID, mediaType)
+	written, err := h.store.upload(ctx, cover.Output, step.Destination, h.writing(c, n, mediaType))
 	if err != nil {
 		return err
 	}
@@ -115,8 +122,10 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, c *Claim, n int, r
 	r.Outputs = []Output{{
 		URI:             step.Destination.String(),
 		Kind:            "file",
+		VersionID:       written.VersionID,
+		ETag:            strings.Trim(written.ETag, `"`),
 		MediaType:       mediaType,
-		Bytes:           bytes,
+		Bytes:           written.Bytes,
 		DurationSeconds: seconds(time.Duration(done.Output.Duration * float64(time.Second))),
 		Width:           done.Output.Width,
 		Height:          done.Output.Height,
@@ -143,7 +152,7 @@ const SheetWidth = 320
 // sheet writes a contact sheet beside the output, before that: who sees the output
 // finds the sheet. It shows nothing of the source, as whoever may see the output may
 // see it.
-func (h *Handler) sheet(ctx context.Context, log *zap.Logger, cover Cover, done Covered, folder string, beside event.Location, job string) (*Output, error) {
+func (h *Handler) sheet(ctx context.Context, log *zap.Logger, cover Cover, done Covered, folder string, c *Claim, n int) (*Output, error) {
 	shown, err := cover.Report(ctx, h.engine, done, folder, false, newReporter(log).step)
 	if err != nil {
 		return nil, err
@@ -161,12 +170,49 @@ func (h *Handler) sheet(ctx context.Context, log *zap.Logger, cover Cover, done 
 	if err = errors.Join(err, f.Close()); err != nil {
 		return nil, fmt.Errorf("write a contact sheet: %w", err)
 	}
-	at := event.Location{Bucket: beside.Bucket, Key: beside.Key + ".sheet.png"}
-	bytes, err := h.store.upload(ctx, path, at, job, "image/png")
+	at := sheetOf(c.Job.Steps[n].Destination)
+	written, err := h.store.upload(ctx, path, at, h.writing(c, n, "image/png"))
 	if err != nil {
 		return nil, err
 	}
-	return &Output{URI: at.String(), Kind: "sheet", MediaType: "image/png", Bytes: bytes, Width: drawn.Rect.Dx(), Height: drawn.Rect.Dy()}, nil
+	return &Output{
+		URI: at.String(), Kind: "sheet", MediaType: "image/png", VersionID: written.VersionID, ETag: strings.Trim(written.ETag, `"`),
+		Bytes: written.Bytes, Width: drawn.Rect.Dx(), Height: drawn.Rect.Dy(),
+	}, nil
+}
+
+// sheetOf is where the contact sheet of an output is.
+func sheetOf(output event.Location) event.Location {
+	return event.Location{Bucket: output.Bucket, Key: output.Key + ".sheet.png"}
+}
+
+// writing is how the nth step writes an output.
+func (h *Handler) writing(c *Claim, n int, mediaType string) writing {
+	return writing{origin: c.origin(n), mediaType: mediaType, judge: func(ctx context.Context, o object) (bool, error) {
+		return h.judgeExisting(ctx, c, n, o)
+	}}
+}
+
+// judgeDestination refuses a step whose output may not be written.
+func (h *Handler) judgeDestination(ctx context.Context, c *Claim, n int) error {
+	step := c.Job.Steps[n]
+	at := []event.Location{step.Destination}
+	if step.Settings.Sheet && step.Kind == KindMosaic {
+		at = append(at, sheetOf(step.Destination))
+	}
+	for _, at := range at {
+		existing, err := h.store.existing(ctx, at)
+		if err != nil {
+			return err
+		}
+		if existing == nil {
+			continue
+		}
+		if _, err := h.judgeExisting(ctx, c, n, *existing); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // judgeCover refuses what can't be covered as it was asked for, before anything is
@@ -198,28 +244,6 @@ func regions(s Step) (faces.Regions, error) {
 	return r, nil
 }
 
-// source looks the input of the nth step up, and refuses what is none.
-func (h *Handler) source(ctx context.Context, c *Claim, n int) (object, error) {
-	etag := ""
-	if n == 0 {
-		etag = c.Job.ETag
-	}
-	o, err := h.store.head(ctx, c.input(n), etag)
-	if err != nil {
-		return o, err
-	}
-	upload := n == 0 && !c.Job.Asked
-	switch {
-	case o.job != "" && upload:
-		return o, idleError("mosaicd wrote it")
-	case o.bytes == 0 && upload:
-		return o, idleError("it is empty")
-	case o.bytes > h.cfg.MaxSourceBytes:
-		return o, failf(CodeSourceTooLarge, "source has %d bytes, the limit is %d", o.bytes, h.cfg.MaxSourceBytes)
-	}
-	return o, nil
-}
-
 // detections reads the pages that a request names for a video; nil where it names none.
 func (h *Handler) detections(ctx context.Context, at []event.Location, of event.Location) (*faces.Detections, error) {
 	if len(at) == 0 {
@@ -227,7 +251,7 @@ func (h *Handler) detections(ctx context.Context, at []event.Location, of event.
 	}
 	var pages [][]byte
 	for _, page := range at {
-		body, err := h.store.read(ctx, page, maxPageBytes)
+		body, err := h.store.read(ctx, Identity{Location: page}, maxPageBytes)
 		if err != nil {
 			return nil, err
 		}

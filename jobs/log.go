@@ -17,6 +17,7 @@ const (
 	eventResultPublished = "result_published" //
 	eventClaimFailed     = "claim_failed"     // the record of a job could not be written
 	eventJobCancelled    = "job_cancelled"    //
+	eventJobSuperseded   = "job_superseded"   // a newer upload of the same source was worked already
 	eventJobDispatched   = "job_dispatched"   // MediaConvert has it
 	eventCloudProgress   = "cloud_progress"   // MediaConvert says how far it is
 	eventCloudWarning    = "cloud_warning"    //

@@ -97,6 +97,7 @@ type refusingSNS struct {
 	SNS
 	mu     sync.Mutex
 	refuse bool
+	then   func() // called when something was published
 }
 
 func (r *refusingSNS) set(refuse bool) {
@@ -112,7 +113,11 @@ func (r *refusingSNS) Publish(ctx context.Context, in *sns.PublishInput, o ...fu
 	if refuse {
 		return nil, errors.New("no answer from SNS")
 	}
-	return r.SNS.Publish(ctx, in, o...)
+	out, err := r.SNS.Publish(ctx, in, o...)
+	if r.then != nil {
+		r.then()
+	}
+	return out, err
 }
 
 // A bench is a Handler with an AWS of its own.
@@ -134,6 +139,7 @@ type bench struct {
 	found    []byte // what Rekognition finds
 	asked    string // how it was asked for persons
 	searches *countingRekognition
+	uploaded int // makes sequencers
 	logs     *observer.ObservedLogs
 }
 
@@ -240,6 +246,15 @@ func (c *countingRekognition) GetFaceDetection(ctx context.Context, in *rekognit
 type failingS3 struct {
 	S3
 	refuse atomic.Bool
+	got    func(key string) // called when the headers of an object were read
+}
+
+func (f *failingS3) GetObject(ctx context.Context, in *s3.GetObjectInput, o ...func(*s3.Options)) (*s3.GetObjectOutput, error) {
+	out, err := f.S3.GetObject(ctx, in, o...)
+	if f.got != nil {
+		f.got(*in.Key)
+	}
+	return out, err
 }
 
 func (f *failingS3) PutObject(ctx context.Context, in *s3.PutObjectInput, o ...func(*s3.Options)) (*s3.PutObjectOutput, error) {
@@ -363,6 +378,12 @@ func (b *bench) get(bucket, key string) (body string, metadata map[string]string
 // handle gives the handler a message received for the nth time.
 func (b *bench) handle(body string, attempt int) error {
 	return b.h.Handle(context.Background(), message(body, attempt))
+}
+
+func messageOf(id, body string) sqstypes.Message {
+	m := message(body, 1)
+	m.MessageId = &id
+	return m
 }
 
 func message(body string, attempt int) sqstypes.Message {

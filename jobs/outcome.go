@@ -29,6 +29,8 @@ const (
 	CodeResidualFaces     = "residual_faces"          // of a result for review: faces are still found in it
 	CodeCancelled         = "cancelled"               // somebody did
 	CodeIgnored           = "ignored"                 // there was nothing to do
+	CodeDestinationTaken  = "destination_taken"       // something made of another source is there, or something that mosaicd did not write
+	CodeSuperseded        = "superseded"              // of an ignored result: a newer upload of the same source was worked already
 )
 
 // A Failure ends a job for good: it is published as a failed result and not
@@ -40,6 +42,12 @@ type Failure struct {
 
 func (f *Failure) Error() string { return f.Err.Error() }
 func (f *Failure) Unwrap() error { return f.Err }
+
+// asFinal is the *Failure in err, nil where there is none.
+func asFinal(err error) *Failure {
+	f, _ := errors.AsType[*Failure](err)
+	return f
+}
 
 func failf(code, format string, args ...any) error {
 	return &Failure{Code: code, Err: fmt.Errorf(format, args...)}

@@ -20,16 +20,12 @@ import (
 var excerptSizes = []int64{2 << 20, 64 << 20}
 
 // probe says what the input of the nth step is, without reading all of it.
-func (h *Handler) probe(ctx context.Context, c *Claim, n int) (_ *ffmpeg.Media, err error) {
-	etag := ""
-	if n == 0 {
-		etag = c.Job.ETag
-	}
-	o, err := h.store.head(ctx, c.input(n), etag)
+func (h *Handler) probe(ctx context.Context, l *lease, n int) (_ *ffmpeg.Media, err error) {
+	o, err := h.source(ctx, l, n)
 	if err != nil {
 		return nil, err
 	}
-	folder, err := newFolder(h.cfg.Scratch, c.Job.ID)
+	folder, err := newFolder(h.cfg.Scratch, l.claim.Job.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -77,9 +73,9 @@ func (s *store) part(ctx context.Context, o object, f *os.File, from, size int64
 	if size == 0 {
 		return nil
 	}
-	in := &s3.GetObjectInput{Bucket: &o.Bucket, Key: &o.Key, IfMatch: &o.etag, Range: aws.String(fmt.Sprintf("bytes=%d-%d", from, from+size-1))}
-	if o.VersionID != "" {
-		in.VersionId = &o.VersionID
+	in := &s3.GetObjectInput{
+		Bucket: &o.Bucket, Key: &o.Key, VersionId: version(o.Location), IfMatch: condition(o.etag),
+		Range: aws.String(fmt.Sprintf("bytes=%d-%d", from, from+size-1)),
 	}
 	out, err := s.s3.GetObject(ctx, in)
 	if err != nil {

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,7 +26,7 @@ func (h *Handler) fetch(ctx context.Context, o object, to string) (int64, error)
 		}
 		return o.bytes, h.store.download(ctx, o, to)
 	}
-	body, err := h.store.read(ctx, o.Location, hls.MaxBytes)
+	body, err := h.store.read(ctx, o.identity(), hls.MaxBytes)
 	if err != nil {
 		return 0, err
 	}
@@ -41,12 +42,18 @@ func (h *Handler) fetch(ctx context.Context, o object, to string) (int64, error)
 		return 0, fmt.Errorf("join %s: %w", o, err)
 	}
 	var total int64
+	segments := map[string]Identity{} // a segment may come in several pieces, which must be of one object
 	_, err = hls.Join(f, pieces, func(p hls.Piece) (io.ReadCloser, error) {
 		at := event.Location{Bucket: o.Bucket, Key: o.Key[:strings.LastIndexByte(o.Key, '/')+1] + p.Name} // a key is no path: // is not /
-		segment, size, err := h.store.open(ctx, at, p.Offset, p.Length)
+		want, known := segments[p.Name]
+		if !known {
+			want.Location = at
+		}
+		segment, found, size, err := h.store.open(ctx, want, p.Offset, p.Length)
 		if err != nil {
 			return nil, err
 		}
+		segments[p.Name] = found
 		total += size
 		if total > h.cfg.MaxSourceBytes {
 			err = failf(CodeSourceTooLarge, "the recording has more than %d bytes, which is the limit", h.cfg.MaxSourceBytes)
@@ -61,19 +68,29 @@ func (h *Handler) fetch(ctx context.Context, o object, to string) (int64, error)
 	if err = errors.Join(err, f.Close()); err != nil {
 		return total, fmt.Errorf("join %s: %w", o, err)
 	}
+	// Another recording that is written to the same place meanwhile has a playlist of
+	// its own, and segments of the same names.
+	current := o.identity()
+	current.VersionID = ""
+	if _, err := h.store.head(ctx, current); err != nil {
+		return total, fmt.Errorf("join %s: %w", o, err)
+	}
 	return total, nil
 }
 
-// open starts to read a part of an object; all of it when length is 0. It returns how
-// many bytes will come.
-func (s *store) open(ctx context.Context, at event.Location, offset, length int64) (io.ReadCloser, int64, error) {
-	in := &s3.GetObjectInput{Bucket: &at.Bucket, Key: &at.Key}
+// open starts to read a part of an object; all of it when length is 0. It returns
+// which object that is, and how many bytes will come.
+func (s *store) open(ctx context.Context, want Identity, offset, length int64) (io.ReadCloser, Identity, int64, error) {
+	in := &s3.GetObjectInput{
+		Bucket: &want.Bucket, Key: &want.Key, VersionId: version(want.Location), IfMatch: condition(want.ETag),
+	}
 	if length > 0 {
 		in.Range = aws.String(fmt.Sprintf("bytes=%d-%d", offset, offset+length-1))
 	}
 	out, err := s.s3.GetObject(ctx, in)
 	if err != nil {
-		return nil, 0, sourceError(err, "read %s: %w", at, err)
+		return nil, want, 0, sourceError(err, "read %s: %w", want, err)
 	}
-	return out.Body, aws.ToInt64(out.ContentLength), nil
+	want.ETag, want.VersionID = aws.ToString(out.ETag), cmp.Or(aws.ToString(out.VersionId), want.VersionID)
+	return out.Body, want, aws.ToInt64(out.ContentLength), nil
 }

@@ -109,7 +109,7 @@ func (h *Handler) search(ctx context.Context, log *zap.Logger, l *lease, n int) 
 // often it is asked for within a week.
 func (h *Handler) startSearch(ctx context.Context, log *zap.Logger, l *lease, n int) (waiting bool, err error) {
 	search := &FaceSearch{Collection: l.claim.Job.Steps[n].Settings.Collection}
-	probe, err := h.searchable(ctx, log, l.claim, n, search)
+	probe, err := h.searchable(ctx, log, l, n, search)
 	if f, ok := errors.AsType[*Failure](err); ok && f.Code == CodeNotSearchable && l.claim.Job.Steps[n].Fallback {
 		log.Info(eventSearchFallback, zap.String("reason", f.Error()))
 		return false, l.change(ctx, func(c *Claim) { c.Steps[n].Fallback = f.Error() })
@@ -119,7 +119,7 @@ func (h *Handler) startSearch(ctx context.Context, log *zap.Logger, l *lease, n 
 	if err := h.claims.wait(ctx, l.claim.Job.ID); err != nil {
 		return false, err
 	}
-	input := l.claim.input(n)
+	input := l.claim.input(n).Location // the version that was fixed, where there are versions
 	if search.Copy.Bucket != "" {
 		input = search.Copy
 	}
@@ -169,8 +169,9 @@ func (h *Handler) askRekognition(ctx context.Context, tag string, input event.Lo
 
 // searchable refuses what Rekognition would, and says what to do about it. H.264
 // in another container is copied into one that Rekognition reads.
-func (h *Handler) searchable(ctx context.Context, log *zap.Logger, c *Claim, n int, search *FaceSearch) (*ffmpeg.Media, error) {
-	o, err := h.source(ctx, c, n)
+func (h *Handler) searchable(ctx context.Context, log *zap.Logger, l *lease, n int, search *FaceSearch) (*ffmpeg.Media, error) {
+	c := l.claim
+	o, err := h.source(ctx, l, n)
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +181,7 @@ func (h *Handler) searchable(ctx context.Context, log *zap.Logger, c *Claim, n i
 	if o.bytes > maxSearchedBytes {
 		return nil, failf(CodeSourceTooLarge, "%s has %d bytes, Rekognition takes %d", o, o.bytes, int64(maxSearchedBytes))
 	}
-	media, err := h.probe(ctx, c, n)
+	media, err := h.probe(ctx, l, n)
 	if err != nil {
 		return nil, err
 	}
@@ -194,31 +195,32 @@ func (h *Handler) searchable(ctx context.Context, log *zap.Logger, c *Claim, n i
 	}
 	search.Copy = event.Location{Bucket: h.cfg.OutputBucket, Key: fmt.Sprintf("%scopies/%s.mp4", h.cfg.StatePrefix, c.Job.resultID(n))}
 	log.Info(eventSearchCopied, zap.String("format", media.Format), zap.String("copy", search.Copy.String()))
-	return media, h.copyToMP4(ctx, log, o, search.Copy, c.Job.ID)
+	copied, err := h.copyToMP4(ctx, log, o, search.Copy, c.origin(n))
+	search.Copy = copied.Location
+	return media, err
 }
 
 // copyToMP4 puts an object into another container, nothing encoded again.
-func (h *Handler) copyToMP4(ctx context.Context, log *zap.Logger, o object, to event.Location, job string) (err error) {
+func (h *Handler) copyToMP4(ctx context.Context, log *zap.Logger, o object, to event.Location, of origin) (_ Identity, err error) {
 	if err := admit(h.cfg.Scratch, o.bytes); err != nil {
-		return err
+		return Identity{}, err
 	}
-	folder, err := newFolder(h.cfg.Scratch, job)
+	folder, err := newFolder(h.cfg.Scratch, of.job)
 	if err != nil {
-		return err
+		return Identity{}, err
 	}
 	defer func() { err = errors.Join(err, folder.remove()) }()
 	source, output := filepath.Join(folder.path, "source"), filepath.Join(folder.path, "output.mp4")
 	if err := h.store.download(ctx, o, source); err != nil {
-		return err
+		return Identity{}, err
 	}
 	_, err = Remux(ctx, h.engine, source, output, newReporter(log).step)
 	if said, ok := errors.AsType[*ffmpeg.Error](err); ok && said.InFile() {
-		return failf(CodeNotSearchable, "Rekognition reads MP4 and MOV, and %s can't be put into one: %w", o, err)
+		return Identity{}, failf(CodeNotSearchable, "Rekognition reads MP4 and MOV, and %s can't be put into one: %w", o, err)
 	} else if err != nil {
-		return err
+		return Identity{}, err
 	}
-	_, err = h.store.upload(ctx, output, to, job, mediaTypes[".mp4"])
-	return err
+	return h.store.upload(ctx, output, to, writing{origin: of, mediaType: mediaTypes[".mp4"]})
 }
 
 // dropCopy deletes what was made for Rekognition only. What is left of it when that
@@ -227,7 +229,7 @@ func (h *Handler) dropCopy(ctx context.Context, log *zap.Logger, search *FaceSea
 	if search.Copy.Bucket == "" {
 		return
 	}
-	if err := h.store.delete(ctx, object{Location: search.Copy}); err != nil {
+	if err := h.store.delete(ctx, Identity{Location: search.Copy}); err != nil {
 		log.Warn(eventCopyKept, zap.String("copy", search.Copy.String()), zap.Error(err))
 	}
 }
@@ -295,7 +297,7 @@ func (h *Handler) searchPage(ctx context.Context, search FaceSearch, token *stri
 
 // searched is what Rekognition found in the nth step.
 func (h *Handler) searched(ctx context.Context, s StepState) (*faces.Detections, error) {
-	body, err := h.store.read(ctx, s.Search.Detections, maxPageBytes)
+	body, err := h.store.read(ctx, Identity{Location: s.Search.Detections}, maxPageBytes)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package jobs
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -42,6 +43,7 @@ type Result struct {
 	Route           string        `json:"route,omitempty"`
 	Source          string        `json:"source,omitempty"` // s3:// URI; of most messages about a collection there is none
 	SourceVersionID string        `json:"sourceVersionId,omitempty"`
+	SourceETag      string        `json:"sourceEtag,omitempty"` // without quotes; with the version it says which upload was worked
 	Outputs         []Output      `json:"outputs"`
 	OmittedOutputs  int           `json:"omittedOutputs,omitempty"` // that SNS has no room for
 	Full            string        `json:"full,omitempty"`           // s3:// URI of the claim, which holds them all
@@ -82,6 +84,15 @@ func newResult(j Job, n int, kind string, at time.Time) Result {
 		Source: uri(j.Source), SourceVersionID: j.Source.VersionID,
 		Outputs: []Output{}, StartedAt: at.UTC(), Extra: j.Extra,
 	}
+}
+
+// identify says which object the job works, where that is known.
+func (r *Result) identify(c *Claim) {
+	if len(c.Steps) == 0 {
+		return
+	}
+	in := c.input(0)
+	r.SourceVersionID, r.SourceETag = in.VersionID, strings.Trim(in.ETag, `"`)
 }
 
 // uri is empty where there is no object.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/mosaicd/mosaicd/ffmpeg"
 	"github.com/mosaicd/mosaicd/internal/failpoint"
-	"github.com/mosaicd/mosaicd/jobs/event"
 )
 
 // start brings a job as far as it goes now: to its end, or to where it waits for
@@ -70,7 +69,7 @@ func (h *Handler) advance(ctx, kept context.Context, log *zap.Logger, l *lease, 
 		}
 		failpoint.Hit("noted")
 	}
-	if r.Status != StatusIgnored || l.claim.Job.PublishIgnored {
+	if r.Status != StatusIgnored || l.claim.Job.PublishIgnored || r.Error.Code == CodeSuperseded {
 		if err := h.publish(ctx, l, *r); err != nil {
 			return false, err
 		}
@@ -110,7 +109,7 @@ func (h *Handler) finish(ctx context.Context, log *zap.Logger, l *lease) error {
 	if l.claim.State.Ended() {
 		return nil
 	}
-	if err := h.dispose(ctx, log, l.claim); err != nil {
+	if err := h.dispose(ctx, log, l); err != nil {
 		return err
 	}
 	return l.leave(ctx, l.claim.outcome())
@@ -150,10 +149,11 @@ func (h *Handler) step(ctx context.Context, log *zap.Logger, l *lease, n int) (*
 			return nil, nil
 		}
 		if err == nil {
-			err = h.local(ctx, log, l.claim, n, &r)
+			err = h.local(ctx, log, l, n, &r)
 		}
 	}
 	r.FinishedAt = time.Now().UTC()
+	r.identify(l.claim)
 	took := zap.Float64("seconds", r.FinishedAt.Sub(r.StartedAt).Seconds())
 	switch {
 	case err == nil && r.Status == StatusReview:
@@ -184,6 +184,11 @@ func (h *Handler) step(ctx context.Context, log *zap.Logger, l *lease, n int) (*
 		r.end(StatusIgnored, &Failure{Code: CodeIgnored, Err: idle})
 		return &r, nil
 	}
+	if codeOf(err) == CodeSuperseded {
+		log.Info(eventJobSuperseded, took, zap.String("reason", err.Error()))
+		r.end(StatusIgnored, asFinal(err))
+		return &r, nil
+	}
 	if err != nil {
 		f, err := h.judge(ctx, l, n, err)
 		if f == nil {
@@ -209,14 +214,6 @@ func (h *Handler) judge(ctx context.Context, l *lease, n int, err error) (*Failu
 		}
 	}
 	return asFailure(err, failures, h.cfg.MaxAttempts), err
-}
-
-// input is what the nth step reads.
-func (c *Claim) input(n int) event.Location {
-	if n == 0 {
-		return c.Job.Source
-	}
-	return location(c.Steps[n-1].Result.Outputs[0].URI)
 }
 
 // waited reports whether MediaConvert or Rekognition had the job.

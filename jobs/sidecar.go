@@ -25,7 +25,7 @@ func (h *Handler) sidecar(ctx context.Context, log *zap.Logger, e event.ObjectCr
 // of it as is known.
 func (h *Handler) readSidecar(ctx context.Context, e event.ObjectCreated) (Job, error) {
 	unread := Job{ID: sidecarID(e), Source: e.Location(), Asked: true}
-	body, err := h.store.read(ctx, e.Location(), event.MaxSidecar)
+	body, err := h.store.read(ctx, Identity{Location: e.Location(), ETag: e.ETag}, event.MaxSidecar)
 	if err != nil {
 		return unread, err
 	}
@@ -37,24 +37,29 @@ func (h *Handler) readSidecar(ctx context.Context, e event.ObjectCreated) (Job, 
 	if err != nil {
 		return unread, err
 	}
-	route, err := h.route(ctx, source.Location, "", source.bytes)
+	route, err := h.route(ctx, source.Location, source.etag, source.bytes)
 	if err != nil {
 		return unread, err
 	}
 	if route == nil {
 		route = &routes.Route{Name: "none"}
 	}
-	return fromSidecar(e, s, source.Location, route, h.cfg)
+	at := source.Location
+	at.VersionID = "" // what is asked for is the key; which object that is follows
+	job, err := fromSidecar(e, s, at, route, h.cfg)
+	seen := source.identity()
+	job.seen = &seen
+	return job, err
 }
 
 // named finds the video that a sidecar names: beside the sidecar or, as other
 // watch folders have it, from the bucket's root.
 func (h *Handler) named(ctx context.Context, e event.ObjectCreated, name string) (object, error) {
 	at := beside(e.Bucket, e.Key, name)
-	o, err := h.store.head(ctx, at, "")
+	o, err := h.store.head(ctx, Identity{Location: at})
 	var f *Failure
 	if errors.As(err, &f) && f.Code == CodeSourceGone && !strings.Contains(name, "://") && at.Key != name {
-		if root, rootErr := h.store.head(ctx, event.Location{Bucket: e.Bucket, Key: name}, ""); rootErr == nil {
+		if root, rootErr := h.store.head(ctx, Identity{Location: event.Location{Bucket: e.Bucket, Key: name}}); rootErr == nil {
 			return root, nil
 		}
 	}

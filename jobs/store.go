@@ -1,12 +1,14 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
@@ -38,35 +40,47 @@ func newStore(client S3) *store {
 	})}
 }
 
-// jobMetadata is the user metadata by which mosaicd knows what it wrote itself.
-const jobMetadata = "mosaicd-job"
-
 // An object is what HEAD says of one.
 type object struct {
-	event.Location
-	etag        string
-	bytes       int64
-	contentType string
-	job         string // the id of the job that wrote it; empty for what others wrote
+	event.Location // with the version where the bucket keeps versions
+	etag           string
+	bytes          int64
+	modified       time.Time
+	contentType    string
+	job            string  // the id of the job that wrote it; empty for what others wrote
+	origin         *origin // what mosaicd made it of; nil for what others wrote
 }
 
-// head looks an object up. ETag, if not empty, is the one that it must have.
-func (s *store) head(ctx context.Context, at event.Location, etag string) (object, error) {
-	in := &s3.HeadObjectInput{Bucket: &at.Bucket, Key: &at.Key}
-	switch {
-	case at.VersionID != "":
-		in.VersionId = &at.VersionID
-	case etag != "":
-		in.IfMatch = aws.String(quoted(etag))
-	}
+func (o object) identity() Identity {
+	return Identity{Location: o.Location, ETag: o.etag, Bytes: o.bytes, Modified: o.modified}
+}
+
+// head looks an object up. It must have the version and the ETag of want where want
+// has one.
+func (s *store) head(ctx context.Context, want Identity) (object, error) {
+	at := want.Location
+	in := &s3.HeadObjectInput{Bucket: &at.Bucket, Key: &at.Key, VersionId: version(at), IfMatch: condition(want.ETag)}
 	out, err := s.s3.HeadObject(ctx, in)
 	if err != nil {
 		return object{}, sourceError(err, "look up %s: %w", at, err)
 	}
-	return object{
+	at.VersionID = cmp.Or(aws.ToString(out.VersionId), at.VersionID)
+	o := object{
 		Location: at, etag: aws.ToString(out.ETag), bytes: aws.ToInt64(out.ContentLength),
-		contentType: aws.ToString(out.ContentType), job: out.Metadata[jobMetadata],
-	}, nil
+		modified: aws.ToTime(out.LastModified), contentType: aws.ToString(out.ContentType), origin: originOf(out.Metadata),
+	}
+	if o.origin != nil {
+		o.job = o.origin.job
+	}
+	return o, nil
+}
+
+// condition is an ETag as If-Match has it; nil where any will do.
+func condition(etag string) *string {
+	if etag == "" {
+		return nil
+	}
+	return aws.String(quoted(etag))
 }
 
 // download copies what head found to a new file.
@@ -76,9 +90,8 @@ func (s *store) download(ctx context.Context, o object, path string) (err error)
 		return fmt.Errorf("download %s: %w", o, err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	in := &transfermanager.DownloadObjectInput{Bucket: &o.Bucket, Key: &o.Key, WriterAt: f, IfMatch: &o.etag}
-	if o.VersionID != "" {
-		in.VersionID = &o.VersionID
+	in := &transfermanager.DownloadObjectInput{
+		Bucket: &o.Bucket, Key: &o.Key, VersionID: version(o.Location), WriterAt: f, IfMatch: condition(o.etag),
 	}
 	if _, err := s.transfer.DownloadObject(ctx, in); err != nil {
 		return sourceError(err, "download %s: %w", o, err)
@@ -93,9 +106,13 @@ func (s *store) download(ctx context.Context, o object, path string) (err error)
 	return nil
 }
 
-// read returns a small object whole.
-func (s *store) read(ctx context.Context, at event.Location, limit int64) ([]byte, error) {
-	out, err := s.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: &at.Bucket, Key: &at.Key})
+// read returns a small object whole. It must have the version and the ETag of want
+// where want has one.
+func (s *store) read(ctx context.Context, want Identity, limit int64) ([]byte, error) {
+	at := want.Location
+	out, err := s.s3.GetObject(ctx, &s3.GetObjectInput{
+		Bucket: &at.Bucket, Key: &at.Key, VersionId: version(at), IfMatch: condition(want.ETag),
+	})
 	if err != nil {
 		return nil, sourceError(err, "read %s: %w", at, err)
 	}
@@ -134,49 +151,70 @@ func (s *store) list(ctx context.Context, at event.Location, to map[string]int64
 	return nil
 }
 
-// upload writes a file as an object that says which job made it, and returns its
-// size. What the same job wrote before, in an attempt that ended too early to be
-// noted, stays: it is as good, and somebody may be reading it. Anything else there
-// is replaced, unless it changes meanwhile.
+// A writing is how a file becomes an object.
+type writing struct {
+	origin    origin
+	mediaType string
+	// judge says whether what is there already is kept, in place of the file, or, with
+	// an error, that it may not be replaced. Nil keeps what the same job wrote and
+	// replaces everything else.
+	judge func(context.Context, object) (keep bool, err error)
+}
+
+// upload writes a file as an object that says what it was made of, and returns what
+// is there then. What the same job wrote before, in an attempt that ended too early
+// to be noted, stays: it is as good, and a reader may have it open. What else is
+// there is replaced if w.judge allows it, unless it changes meanwhile: then it is
+// judged again.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
-func (s *store) upload(ctx context.Context, path string, to event.Location, job, mediaType string) (int64, error) {
+func (s *store) upload(ctx context.Context, path string, to event.Location, w writing) (Identity, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return 0, fmt.Errorf("upload %s: %w", to, err)
+		return Identity{}, fmt.Errorf("upload %s: %w", to, err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return 0, fmt.Errorf("upload %s: %w", to, err)
+		return Identity{}, fmt.Errorf("upload %s: %w", to, err)
 	}
 	in := &transfermanager.UploadObjectInput{
-		Bucket: &to.Bucket, Key: &to.Key, ContentType: &mediaType, Metadata: map[string]string{jobMetadata: job},
+		Bucket: &to.Bucket, Key: &to.Key, ContentType: &w.mediaType, Metadata: w.origin.metadata(),
+	}
+	if w.judge == nil {
+		w.judge = func(_ context.Context, o object) (bool, error) { return o.job == w.origin.job, nil }
 	}
 	const tries = 4 // of others that write there at the same time
 	for try := 1; ; try++ {
 		existing, err := s.existing(ctx, to)
-		switch {
-		case err != nil:
-			return 0, fmt.Errorf("upload %s: %w", to, err)
-		case existing == nil:
-			in.IfNoneMatch, in.IfMatch = aws.String("*"), nil
-		case existing.job == job:
-			return existing.bytes, nil
-		default:
+		if err != nil {
+			return Identity{}, fmt.Errorf("upload %s: %w", to, err)
+		}
+		in.IfNoneMatch, in.IfMatch = aws.String("*"), nil
+		if existing != nil {
+			keep, err := w.judge(ctx, *existing)
+			if err != nil {
+				return Identity{}, err
+			}
+			if keep {
+				return existing.identity(), nil
+			}
 			in.IfNoneMatch, in.IfMatch = nil, &existing.etag
 		}
 		if _, err := f.Seek(0, io.SeekStart); err != nil {
-			return 0, fmt.Errorf("upload %s: %w", to, err)
+			return Identity{}, fmt.Errorf("upload %s: %w", to, err)
 		}
 		in.Body = f
-		_, err = s.transfer.UploadObject(ctx, in)
+		out, err := s.transfer.UploadObject(ctx, in)
 		if err == nil {
-			return info.Size(), nil
+			written := Identity{Location: to, ETag: aws.ToString(out.ETag), Bytes: info.Size()}
+			written.VersionID = aws.ToString(out.VersionID)
+			return written, nil
 		}
 		status := httpStatus(err)
-		changed := status == http.StatusPreconditionFailed || status == http.StatusConflict || status == http.StatusNotFound && existing != nil
+		changed := status == http.StatusPreconditionFailed || status == http.StatusConflict ||
+			status == http.StatusNotFound && existing != nil
 		if !changed || try == tries {
-			return 0, fmt.Errorf("upload %s: %w", to, err)
+			return Identity{}, fmt.Errorf("upload %s: %w", to, err)
 		}
 	}
 }
@@ -184,7 +222,7 @@ func (s *store) upload(ctx context.Context, path string, to event.Location, job,
 // existing looks an object up, nil where there is none. Where the bucket may not
 // be listed, S3 denies what isn't there.
 func (s *store) existing(ctx context.Context, at event.Location) (*object, error) {
-	o, err := s.head(ctx, at, "")
+	o, err := s.head(ctx, Identity{Location: at})
 	if f, failed := errors.AsType[*Failure](err); failed && f.Code == CodeSourceGone || httpStatus(err) == http.StatusForbidden {
 		return nil, nil
 	} else if err != nil {

@@ -26,11 +26,11 @@ func TestUploadKeepsWhatTheJobWrote(t *testing.T) {
 				if err := os.WriteFile(path, bytes.Repeat([]byte(content), size), 0o600); err != nil {
 					t.Fatal(err)
 				}
-				n, err := b.h.store.upload(context.Background(), path, to, job, "video/mp4")
+				written, err := b.h.store.upload(context.Background(), path, to, writing{origin: origin{job: job, step: 1}, mediaType: "video/mp4"})
 				if err != nil {
 					t.Fatal(err)
 				}
-				return n
+				return written.Bytes
 			}
 			holds := func(content byte, job string) {
 				t.Helper()

@@ -42,6 +42,7 @@ type sendMosaicCommand struct {
 	Source      string   `arg:"" name:"SRC" help:"Object to read, as s3://bucket/key."`
 	Destination string   `arg:"" name:"DST" help:"Object to write; its extension says the container: .mp4, .m4v, .mov, .mkv or .ts."`
 	VersionID   string   `name:"version-id" help:"Version of SRC, in a bucket that keeps versions." placeholder:"ID"`
+	Overwrite   bool     `help:"Replace whatever is at DST: also what was made of another object or of a newer upload, and what mosaicd did not write."`
 	Detections  []string `name:"detections" sep:"none" placeholder:"S3-URI" help:"Object with the faces, as 'aws rekognition get-face-detection' prints them. Repeat the flag for more pages."`
 
 	Style  string   `help:"What a cover looks like: mosaic, blur or fill. This and what follows default to the daemon's own." placeholder:"STYLE"`
@@ -77,7 +78,7 @@ func (c *sendMosaicCommand) Run(ctx context.Context, std streams, send *sendComm
 	if r.Source, err = event.ParseLocation(c.Source); err != nil {
 		return usagef("SRC: %w", err)
 	}
-	r.Source.VersionID = c.VersionID
+	r.Source.VersionID, r.Overwrite = c.VersionID, c.Overwrite
 	if r.Destination, err = event.ParseLocation(c.Destination); err != nil {
 		return usagef("DST: %w", err)
 	}

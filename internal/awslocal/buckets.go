@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httputil"
+	"strconv"
 	"strings"
 
 	"github.com/johannesboyne/gofakes3"
@@ -31,11 +31,12 @@ var metadataHeaders = []string{"Cache-Control", "Content-Language", "Expires"}
 type buckets struct {
 	objects *objects
 	tags    *tagger
+	parts   parts
 	next    http.Handler
 }
 
 func newBuckets(o *objects, log *zap.Logger) *buckets {
-	return &buckets{objects: o, tags: newTagger(o), next: gofakes3.New(o, gofakes3.WithLogger(s3Log{log.Named("gofakes3")})).Server()}
+	return &buckets{objects: o, tags: newTagger(o), parts: parts{all: map[string]map[int]part{}}, next: gofakes3.New(o, gofakes3.WithLogger(s3Log{log.Named("gofakes3")})).Server()}
 }
 
 func (b *buckets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -62,7 +63,8 @@ func (b *buckets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			r.Header.Set(localPrefix+name, value)
 		}
 	}
-	decodeChunks(r)
+	path := strings.TrimPrefix(r.URL.Path, "/")
+	_, key, _ := strings.Cut(path, "/")
 	switch {
 	case r.Method == http.MethodGet || r.Method == http.MethodHead:
 		b.read(w, r)
@@ -72,14 +74,61 @@ func (b *buckets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		r.Header.Set(eventHeader, eventComplete)
 		b.next.ServeHTTP(w, r)
 	case r.Method == http.MethodPut && isCopy:
-		r.Header.Set(eventHeader, eventCopy)
-		b.next.ServeHTTP(w, r)
-	case r.Method == http.MethodPut:
-		r.Header.Set(eventHeader, eventPut)
-		b.next.ServeHTTP(w, r)
+		b.copy(w, r)
+	case r.Method == http.MethodPut && key != "":
+		b.put(w, r)
+	case r.Method == http.MethodDelete && key != "" && !query.Has("uploadId"):
+		b.delete(w, r)
 	default:
 		b.next.ServeHTTP(w, r)
 	}
+}
+
+// put answers PutObject and UploadPart.
+func (b *buckets) put(w http.ResponseWriter, r *http.Request) {
+	body, trailer, err := readBody(r)
+	if err != nil {
+		writeS3Error(w, &apiError{status: http.StatusBadRequest, code: "IncompleteBody", message: err.Error()})
+		return
+	}
+	name, value, err := judgeChecksum(r.Header, trailer, body)
+	if err != nil {
+		writeS3Error(w, asAPIError(err))
+		return
+	}
+	setBody(r, body)
+	w.Header().Set(name, value)
+	if query := r.URL.Query(); query.Has("uploadId") {
+		number, _ := strconv.Atoi(query.Get("partNumber")) // gofakes3 judges it
+		b.parts.add(query.Get("uploadId"), number, part{len(body), name, value})
+		b.next.ServeHTTP(w, r)
+		return
+	}
+	w.Header().Set(checksumType, fullObject)
+	r.Header.Set(name, value)
+	r.Header.Set(checksumType, fullObject)
+	r.Header.Set(eventHeader, eventPut)
+	b.next.ServeHTTP(w, r)
+}
+
+// delete answers DeleteObject. gofakes3 knows no conditions.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html
+func (b *buckets) delete(w http.ResponseWriter, r *http.Request) {
+	b.objects.mu.Lock()
+	defer b.objects.mu.Unlock()
+	if match := r.Header.Get("If-Match"); match != "" {
+		bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+		obj, err := b.objects.HeadObjectVersion(bucket, key, gofakes3.VersionID(r.URL.Query().Get("versionId")))
+		if err != nil {
+			writeGofakes3Error(w, err)
+			return
+		}
+		if match != "*" && !sameETag(match, etagOf(obj)) {
+			writeS3Error(w, errPrecondition())
+			return
+		}
+	}
+	b.next.ServeHTTP(w, r)
 }
 
 // read answers GET and HEAD. For the object of a version gofakes3 would answer
@@ -87,11 +136,58 @@ func (b *buckets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (b *buckets) read(w http.ResponseWriter, r *http.Request) {
 	response := &conditionalResponse{ResponseWriter: w, match: r.Header.Get("If-Match"), noneMatch: r.Header.Get("If-None-Match")}
 	r.Header.Del("If-None-Match") // gofakes3 knows only MD5s
+	response.checksums = r.Header.Get("X-Amz-Checksum-Mode") == "ENABLED"
+	if !b.setPart(w, r) {
+		return
+	}
 	if path := strings.Trim(r.URL.Path, "/"); strings.Contains(path, "/") {
 		r.Method = http.MethodGet
 	}
 	b.next.ServeHTTP(response, r)
 	response.WriteHeader(http.StatusOK) // if the object was empty, nothing has been written
+}
+
+// setPart makes a request for a part of an object one for its bytes. It reports
+// whether there is such a part.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
+func (b *buckets) setPart(w http.ResponseWriter, r *http.Request) bool {
+	query := r.URL.Query()
+	asked, err := strconv.Atoi(query.Get("partNumber"))
+	if err != nil || query.Has("uploadId") {
+		return true
+	}
+	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	obj, err := b.objects.HeadObjectVersion(bucket, key, gofakes3.VersionID(query.Get("versionId")))
+	if err != nil {
+		return true // gofakes3 says so
+	}
+	sizes := []string{strconv.FormatInt(obj.Size, 10)}
+	if several := obj.Metadata[partsHeader]; several != "" {
+		sizes = strings.Split(several, ",")
+		w.Header().Set("X-Amz-Mp-Parts-Count", strconv.Itoa(len(sizes)))
+	}
+	if asked < 1 || asked > len(sizes) {
+		writeS3Error(w, &apiError{status: http.StatusRequestedRangeNotSatisfiable, code: "InvalidPartNumber",
+			message: "The requested partnumber is not satisfiable"})
+		return false
+	}
+	from := 0
+	for _, size := range sizes[:asked-1] {
+		n, _ := strconv.Atoi(size) // we wrote it
+		from += n
+	}
+	n, _ := strconv.Atoi(sizes[asked-1])
+	if n > 0 {
+		r.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", from, from+n-1))
+	}
+	return true
+}
+
+func etagOf(obj *gofakes3.Object) string {
+	if etag := obj.Metadata[etagHeader]; etag != "" {
+		return etag
+	}
+	return gofakes3.FormatETag(obj.Hash)
 }
 
 // complete puts the parts of an upload together. gofakes3 reports the ETag of
@@ -107,8 +203,30 @@ func (b *buckets) complete(w http.ResponseWriter, r *http.Request) {
 
 	b.objects.completing.Lock()
 	defer b.objects.completing.Unlock()
-	b.objects.completion = completion{etag: multipartETag(body), conditions: conditions(r.Header)}
-	b.next.ServeHTTP(w, r)
+	upload := r.URL.Query().Get("uploadId")
+	var in gofakes3.CompleteMultipartUploadRequest
+	if err := xml.Unmarshal(body, &in); err != nil {
+		in.Parts = nil // gofakes3 refuses it
+	}
+	b.objects.completion = completion{
+		etag: multipartETag(body), conditions: conditions(r.Header), header: r.Header, parts: b.parts.take(upload, in),
+	}
+	answer := &statusResponse{ResponseWriter: w, status: http.StatusOK}
+	b.next.ServeHTTP(answer, r)
+	if answer.status == http.StatusOK {
+		b.parts.forget(upload)
+	}
+}
+
+// A statusResponse remembers its status.
+type statusResponse struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusResponse) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
 }
 
 // conditions returns the conditions of a write, or nil.
@@ -145,39 +263,12 @@ func multipartETag(request []byte) string {
 	return fmt.Sprintf(`"%s-%d"`, hex.EncodeToString(sums.Sum(nil)), len(in.Parts))
 }
 
-// decodeChunks makes a body in S3's own chunked encoding a plain one. SDKs send
-// it when the checksum follows the body.
-// https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html
-func decodeChunks(r *http.Request) {
-	if !strings.HasPrefix(r.Header.Get("X-Amz-Content-Sha256"), "STREAMING-") {
-		return
-	}
-	length := r.Header.Get("X-Amz-Decoded-Content-Length")
-	var n int64
-	if _, err := fmt.Sscan(length, &n); err != nil {
-		return // gofakes3 refuses the body, which is longer than the object
-	}
-	// The encoding is that of HTTP with a chunk extension, which this skips.
-	r.Body = struct {
-		io.Reader
-		io.Closer
-	}{httputil.NewChunkedReader(r.Body), r.Body}
-	r.ContentLength = n
-	r.Header.Set("Content-Length", length)
-	r.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
-	encoding := strings.Trim(strings.Replace(r.Header.Get("Content-Encoding"), "aws-chunked", "", 1), ", ")
-	if encoding == "" {
-		r.Header.Del("Content-Encoding")
-	} else {
-		r.Header.Set("Content-Encoding", encoding)
-	}
-}
-
 // A conditionalResponse answers a GET or HEAD. It knows the conditions of the
 // request and compares them with what gofakes3 is about to send.
 type conditionalResponse struct {
 	http.ResponseWriter
 	match, noneMatch string
+	checksums        bool // they are asked for
 	started, refused bool
 }
 
@@ -187,6 +278,7 @@ func (w *conditionalResponse) WriteHeader(status int) {
 	}
 	w.started = true
 	h := w.Header()
+	h.Del(partsHeader)
 	if etag := h.Get(etagHeader); etag != "" {
 		h.Set("ETag", etag)
 		h.Del(etagHeader)
@@ -201,9 +293,9 @@ func (w *conditionalResponse) WriteHeader(status int) {
 			return
 		}
 	}
-	if status == http.StatusPartialContent {
+	if status == http.StatusPartialContent || !w.checksums {
 		for name := range h { // they are of the whole object, and clients would compare them
-			if strings.HasPrefix(name, "X-Amz-Checksum-") {
+			if strings.HasPrefix(name, checksumPrefix) {
 				h.Del(name)
 			}
 		}
@@ -221,12 +313,11 @@ func (w *conditionalResponse) refuse(status int) {
 		return
 	}
 	for name := range h {
-		if strings.HasPrefix(name, "X-Amz-Checksum-") {
+		if strings.HasPrefix(name, checksumPrefix) {
 			h.Del(name)
 		}
 	}
-	writeS3Error(w.ResponseWriter, &apiError{status: status, code: "PreconditionFailed",
-		message: "At least one of the pre-conditions you specified did not hold"})
+	writeS3Error(w.ResponseWriter, errPrecondition())
 }
 
 func (w *conditionalResponse) Write(p []byte) (int, error) {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"sync"
 
@@ -42,6 +43,10 @@ type objects struct {
 
 	mu sync.Mutex // makes the order of notifications that of the writes
 
+	// promoted are the versions that are current since the one after them was deleted,
+	// by bucket/key. s3mem has no object then.
+	promoted sync.Map
+
 	// completing is held by the one CompleteMultipartUpload request that runs,
 	// and guards completion.
 	completing sync.Mutex
@@ -53,6 +58,8 @@ type objects struct {
 type completion struct {
 	etag       string // quoted
 	conditions *gofakes3.PutConditions
+	header     http.Header // of the request
+	parts      []part
 }
 
 func newObjects(send func(queueURL, body string) error, log *zap.Logger) *objects {
@@ -75,6 +82,9 @@ func (o *objects) PutObject(bucket, key string, meta map[string]string, input io
 	case eventComplete:
 		c.etag, conditions = o.completion.etag, o.completion.conditions
 		kept[etagHeader] = c.etag
+		if err := o.completion.keepChecksum(meta, kept, body); err != nil {
+			return gofakes3.PutObjectResult{}, err
+		}
 	}
 	packed, err := json.Marshal(kept)
 	if err != nil {
@@ -83,6 +93,7 @@ func (o *objects) PutObject(bucket, key string, meta map[string]string, input io
 
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.promoted.Delete(bucket + "/" + key)
 	// In one value, because s3mem would leave in the new object what only the
 	// old one had.
 	result, err := o.Backend.PutObject(bucket, key, map[string]string{metaKey: string(packed)},
@@ -119,6 +130,9 @@ func (o *objects) CopyObject(srcBucket, srcKey, bucket, key string, meta map[str
 
 // GetObject returns the current version.
 func (o *objects) GetObject(bucket, key string, r *gofakes3.ObjectRangeRequest) (*gofakes3.Object, error) {
+	if id, ok := o.promoted.Load(bucket + "/" + key); ok {
+		return unpack(o.Backend.GetObjectVersion(bucket, key, id.(gofakes3.VersionID), r))
+	}
 	return unpack(o.Backend.GetObject(bucket, key, r))
 }
 
@@ -128,8 +142,51 @@ func (o *objects) HeadObject(bucket, key string) (*gofakes3.Object, error) {
 	return o.GetObject(bucket, key, nil)
 }
 
+// DeleteObjectVersion deletes one version for good. Where it was the current one, the
+// newest that is left is current then. s3mem would have none, and fall over that.
+func (o *objects) DeleteObjectVersion(bucket, key string, id gofakes3.VersionID) (gofakes3.ObjectDeleteResult, error) {
+	current, err := o.Backend.GetObject(bucket, key, nil)
+	if promoted, ok := o.promoted.Load(bucket + "/" + key); err == nil && current.VersionID == id || ok && promoted == id {
+		if !ok { // with a marker over it, it is one of the others
+			if _, err := o.Backend.DeleteObject(bucket, key); err != nil {
+				return gofakes3.ObjectDeleteResult{}, err
+			}
+		}
+		defer o.promote(bucket, key)
+	}
+	return o.Backend.DeleteObjectVersion(bucket, key, id)
+}
+
+// promote makes the newest version of an object that is left the current one.
+func (o *objects) promote(bucket, key string) {
+	o.promoted.Delete(bucket + "/" + key)
+	list, err := o.Backend.ListBucketVersions(bucket, &gofakes3.Prefix{HasPrefix: true, Prefix: key}, nil)
+	if err != nil {
+		return
+	}
+	newest := gofakes3.VersionID("") // they are ordered by time
+	for _, v := range list.Versions {
+		if v, ok := v.(*gofakes3.Version); ok && v.Key == key && v.VersionID > newest {
+			newest = v.VersionID
+		}
+	}
+	if newest != "" {
+		o.promoted.Store(bucket+"/"+key, newest)
+	}
+}
+
+// DeleteObject puts a marker over an object in a bucket with versions, and deletes it
+// elsewhere.
+func (o *objects) DeleteObject(bucket, key string) (gofakes3.ObjectDeleteResult, error) {
+	o.promoted.Delete(bucket + "/" + key)
+	return o.Backend.DeleteObject(bucket, key)
+}
+
 // GetObjectVersion returns one version.
 func (o *objects) GetObjectVersion(bucket, key string, id gofakes3.VersionID, r *gofakes3.ObjectRangeRequest) (*gofakes3.Object, error) {
+	if id == "" {
+		return o.GetObject(bucket, key, r)
+	}
 	return unpack(o.Backend.GetObjectVersion(bucket, key, id, r))
 }
 
@@ -178,7 +235,7 @@ func stored(meta map[string]string) map[string]string {
 		case isLocal:
 			kept[local] = value
 		case strings.HasPrefix(name, "X-Amz-Meta-"),
-			strings.HasPrefix(name, "X-Amz-Checksum-") && name != "X-Amz-Checksum-Algorithm" && name != "X-Amz-Checksum-Mode",
+			strings.HasPrefix(name, checksumPrefix) && name != checksumAlgorithm && name != checksumPrefix+"Mode",
 			!strings.HasPrefix(name, "X-Amz-"):
 			kept[name] = value
 		}

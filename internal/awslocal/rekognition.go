@@ -14,6 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/johannesboyne/gofakes3"
 	"go.uber.org/zap"
 )
 
@@ -144,8 +145,8 @@ func (s *searcher) start(api string, body []byte) (any, error) {
 		return nil, invalidParameter("FaceMatchThreshold must be 0 to 100")
 	}
 	at := in.Video.S3Object
-	o, err := s.objects.HeadObject(at.Bucket, at.Name)
-	if err != nil {
+	o, err := s.objects.GetObjectVersion(at.Bucket, at.Name, gofakes3.VersionID(at.Version), nil)
+	if err != nil || o.IsDeleteMarker {
 		return nil, &apiError{status: http.StatusBadRequest, code: "InvalidS3ObjectException", message: "Unable to get object metadata from S3. Check object key, region and/or access permissions."}
 	}
 	defer o.Contents.Close()

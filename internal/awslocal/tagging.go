@@ -2,7 +2,6 @@ package awslocal
 
 import (
 	"encoding/xml"
-	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -46,8 +45,7 @@ func (t *tagger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		delete(t.tags, at)
 		w.WriteHeader(http.StatusNoContent)
 	case http.MethodPut:
-		decodeChunks(r)
-		body, err := io.ReadAll(r.Body)
+		body, _, err := readBody(r)
 		var in tagging
 		if err == nil {
 			err = xml.Unmarshal(body, &in)

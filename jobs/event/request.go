@@ -86,6 +86,10 @@ type Request struct {
 	// a slash; without a Bucket it is left to the worker.
 	Destination Location
 
+	// Overwrite, of a mosaic, lets it replace whatever is at the destination: also what
+	// was made of another source or of a newer upload, and what mosaicd did not write.
+	Overwrite bool `json:",omitempty"`
+
 	// Detections, of a mosaic, are the pages of one Rekognition result in their
 	// order, JSON as `aws rekognition get-face-detection` prints it. Where there are
 	// none, the worker looks for faces itself.
@@ -252,6 +256,7 @@ func (r Request) refuseStrangers() error {
 		{"versionId", r.Source.VersionID != ""},
 		{"externalId", r.ExternalID != ""},
 		{"images", len(r.Images) > 0},
+		{"overwrite", r.Overwrite},
 		{"detections", len(r.Detections) > 0},
 		{"style", r.Options.Style != ""},
 		{"blocks", r.Options.Blocks != nil},

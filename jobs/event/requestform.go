@@ -20,6 +20,7 @@ var (
 			{"destination", true, func(r *Request, f field) error { return f.location(&r.Destination) }},
 			// After the source, as reading that replaces it whole.
 			{"versionId", false, func(r *Request, f field) error { return f.filled(&r.Source.VersionID) }},
+			{"overwrite", false, func(r *Request, f field) error { return f.truth(&r.Overwrite) }},
 			{"detections", false, func(r *Request, f field) error { return f.locations(&r.Detections) }},
 			{"regions", false, func(r *Request, f field) error { return f.regions(&r.Regions) }},
 		}, optionReaders(func(r *Request) *Options { return &r.Options })...),
@@ -160,6 +161,7 @@ func (r Request) MarshalJSON() ([]byte, error) {
 		Source      string          `json:"source,omitempty"`
 		Destination string          `json:"destination,omitempty"`
 		VersionID   string          `json:"versionId,omitempty"`
+		Overwrite   bool            `json:"overwrite,omitempty"`
 		Detections  []string        `json:"detections,omitempty"`
 		Style       string          `json:"style,omitempty"`
 		Blocks      *int            `json:"blocks,omitempty"`
@@ -187,6 +189,7 @@ func (r Request) MarshalJSON() ([]byte, error) {
 		Source:      r.Source.uri(),
 		Destination: r.Destination.uri(),
 		VersionID:   r.Source.VersionID,
+		Overwrite:   r.Overwrite,
 		Style:       r.Options.Style,
 		Blocks:      r.Options.Blocks,
 		Margin:      r.Options.Margin,

@@ -22,6 +22,10 @@ type Output struct {
 	URI   string `json:"uri"` // s3://
 	Kind  string `json:"kind,omitempty"`
 	Group string `json:"group,omitempty"` // the output group's name, or its type in lower case
+	// VersionID and ETag say which object was written, where that is known: not of what
+	// MediaConvert wrote.
+	VersionID string `json:"versionId,omitempty"`
+	ETag      string `json:"etag,omitempty"` // without quotes
 
 	MediaType       string  `json:"mediaType"`
 	Bytes           int64   `json:"bytes,omitempty"` // of a rendition, with its segments
