@@ -215,7 +215,7 @@ func TestRequestLimits(t *testing.T) {
 		{func(r *event.Request) { r.Regions = json.RawMessage(`[]`) }, "regions: must be a JSON object (got a list)"},
 		{func(r *event.Request) { r.Images = fullFaces().Images }, "images: unknown field"},
 		{func(r *event.Request) { r.ExternalID = "a" }, "externalId: unknown field"},
-		{func(r *event.Request) { r.Settings.Bucket = "a" }, "settings: unknown field, known are version, kind, token, source, destination, versionId, detections, regions, style"},
+		{func(r *event.Request) { r.Settings.Bucket = "a" }, "settings: unknown field, known are version, kind, token, source, destination, versionId, overwrite, detections, regions, style"},
 		{func(r *event.Request) { r.Document = json.RawMessage(`{}`) }, "settings: unknown field"},
 		{func(r *event.Request) { r.Template = "a" }, "template: unknown field"},
 		{func(r *event.Request) { r.Clips = fullTranscode().Clips }, "clips: unknown field"},
