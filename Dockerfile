@@ -16,17 +16,30 @@ RUN go mod download
 COPY . .
 ARG VERSION=dev
 ARG COMMIT=
-RUN make build VERSION="$VERSION" COMMIT="$COMMIT"
+RUN make build build-demo VERSION="$VERSION" COMMIT="$COMMIT"
 
 # What the final image has besides its base: the binary, the one shared library
 # that the base lacks, who wrote what, and a folder for the files of jobs.
 RUN set -eu; \
     library=$(ldd bin/mosaicd | awk '$1 ~ /^libdav1d/ { print $3 }'); \
-    mkdir -p /scratch /image/usr/bin /image/usr/share/doc/mosaicd "/image$(dirname "$library")"; \
+    mkdir -p /scratch /demo /image/usr/bin /image/usr/share/doc/mosaicd "/image$(dirname "$library")"; \
     cp bin/mosaicd /image/usr/bin/; \
+    cp bin/mosaicd-demo /demo/; \
     cp -L "$library" "/image$library"; \
     cp LICENSE NOTICE /image/usr/share/doc/mosaicd/; \
     go run ./deploy/sbom --version "$VERSION" bin/mosaicd > /image/usr/share/doc/mosaicd/sbom.cdx.json
+
+# The emulated AWS is in an image of its own, and not in the one that is deployed:
+# docker build --target demo -t mosaicd-demo .
+FROM gcr.io/distroless/base-nossl-debian12:nonroot AS demo
+COPY --from=build /image /
+COPY --from=build /demo/mosaicd-demo /usr/bin/
+COPY --from=build --chown=65532:65532 /scratch /scratch
+ENV TMPDIR=/scratch
+VOLUME /scratch
+USER 65532:65532
+WORKDIR /scratch
+ENTRYPOINT ["/usr/bin/mosaicd-demo"]
 
 # libc, CA certificates, time zones and a user, and no shell: an upload that gets
 # past the sandbox finds nothing to run.

@@ -22,23 +22,38 @@ FUZZTIME := 60s
 CHAOS := -kills 1000 -points 3 -stops 200 -freezes 100 -uploads 400 -outage 60s -soak 1000
 MUTATED := 10000
 
-.PHONY: help build failpoint libav env demo test test-corpus race lint fuzz fuzz-media chaos bench bench-once clean
+VIDEO := # of yours, for make demo
+
+.PHONY: help build build-demo go modules failpoint libav env demo test test-corpus race lint fuzz fuzz-media chaos bench bench-once clean
 
 help: ## Print this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
-libav: ## Build libav into the cache folder, when it is not there.
+# First of all: without it minutes would be spent before it is missed.
+go:
+	@deploy/go-version.sh
+
+libav: go ## Build libav into the cache folder, when it is not there.
 	@$(LIBAV) >/dev/null
 
-build: libav ## Build bin/mosaicd.
+# Silent but for its end: go names each of some two hundred modules otherwise.
+modules: go
+	@test -d "$$(go list -m -f '{{.Dir}}' go.uber.org/zap 2>/dev/null)" || echo "fetching Go modules"
+	@said=$$(go mod download 2>&1) || { echo "$$said" >&2; exit 1; }
+
+build: libav modules ## Build bin/mosaicd.
 	@echo "building bin/mosaicd"
 	@$(ENV) go build -trimpath -ldflags '$(LDFLAGS)' -o bin/mosaicd ./cmd/mosaicd
 
 env: libav ## Print what to export before running go by hand: eval "$(make -s env)".
 	@for v in CGO_ENABLED PKG_CONFIG_PATH CGO_CFLAGS; do $(ENV) bash -c 'printf "export %s=\"%s\"\n" $$0 "$${!0}"' $$v; done
 
-demo: build ## Run the whole job on a real video, on this machine alone; files land in ./demo.
-	bin/mosaicd demo --dir demo
+build-demo: libav modules ## Build bin/mosaicd-demo.
+	@echo "building bin/mosaicd-demo"
+	@$(ENV) go build -trimpath -ldflags '$(LDFLAGS)' -o bin/mosaicd-demo ./cmd/mosaicd-demo
+
+demo: build build-demo ## Run the whole job on this machine alone, on a video of its own or VIDEO=my.mp4; files land in ./demo.
+	@bin/mosaicd-demo --dir demo $(if $(VIDEO),"$(VIDEO)")
 
 test: libav ## Run all tests.
 	$(ENV) go test -parallel $(PARALLEL) ./...

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"image/png"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -78,7 +75,7 @@ func TestHelpListsEverySetting(t *testing.T) {
 		}
 	}
 	_, help, _ = call(t, nil, "--help")
-	for _, want := range []string{"run", "mosaic", "faces", "send", "check", "status", "cancel", "demo", "version"} {
+	for _, want := range []string{"run", "mosaic", "faces", "send", "check", "status", "cancel", "version"} {
 		if !strings.Contains(help, "\n  "+want) {
 			t.Errorf("%s is not in the help", want)
 		}
@@ -93,35 +90,6 @@ func TestVersion(t *testing.T) {
 	code, out, _ := call(t, nil, "version")
 	if code != exitDone || !strings.Contains(out, "mosaicd ") || !strings.Contains(out, "commit ") || !strings.Contains(out, "FFmpeg 7.1.") || !strings.Contains(out, "--disable-network") {
 		t.Errorf("exit code %d\n%s", code, out)
-	}
-}
-
-func TestDemo(t *testing.T) {
-	t.Parallel()
-	skipWithRace(t)
-	folder := filepath.Join(t.TempDir(), "demo")
-	code, out, stderr := call(t, nil, "demo", "--dir", folder)
-	if code != exitDone {
-		t.Fatalf("exit code %d\n%s\n%s", code, out, stderr)
-	}
-	for _, want := range []string{"queue http://127.0.0.1:", "topic arn:aws:sns:", "s3://uploads/", `"status": "succeeded"`, `"faces": 3`,
-		"result 1 of 2, the mosaic", "result 2 of 2, the transcode", "s3://results/source/hls/source_high.m3u8", "placeholders", "step 2/2 transcode: succeeded, published"} {
-		if !strings.Contains(out, want) {
-			t.Errorf("%q is not in\n%s", want, out)
-		}
-	}
-	for _, name := range []string{"source.mp4", "result.mp4", "frames.png", "mosaicd.log"} {
-		if size(filepath.Join(folder, name)) == 0 {
-			t.Errorf("%s is missing or empty", name)
-		}
-	}
-	f, err := os.Open(filepath.Join(folder, "frames.png"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if sheet, err := png.Decode(f); err != nil || sheet.Bounds().Dx() < 1000 {
-		t.Errorf("contact sheet: %v", err)
 	}
 }
 

@@ -1,27 +1,19 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"image"
-	"image/jpeg"
 	"os"
-	"path/filepath"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/rekognition"
 
 	"github.com/mosaicd/mosaicd/ffmpeg"
-	"github.com/mosaicd/mosaicd/internal/likeness"
 	"github.com/mosaicd/mosaicd/internal/terminal"
 	"github.com/mosaicd/mosaicd/jobs"
 	"github.com/mosaicd/mosaicd/jobs/collection"
 	"github.com/mosaicd/mosaicd/jobs/event"
-	"github.com/mosaicd/mosaicd/jobs/faces"
 )
 
 type facesCommand struct {
@@ -186,67 +178,4 @@ func (c *facesDetectCommand) Run(ctx context.Context, std streams) error {
 	}
 	_, err = fmt.Fprintln(terminal.JSON(std.out), string(page))
 	return err
-}
-
-// finder is the detector behind the embedded Rekognition: the built-in one.
-func finder(engine jobs.Engine, scratch string) func(context.Context, []byte) ([]byte, error) {
-	return func(ctx context.Context, video []byte) (_ []byte, err error) {
-		folder, err := stored(scratch, video)
-		if err != nil {
-			return nil, err
-		}
-		defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-		return jobs.Detect(ctx, engine, filepath.Join(folder, "video"), 0, nil)
-	}
-}
-
-// stored is a folder of its own with the video in it.
-func stored(scratch string, video []byte) (string, error) {
-	folder, err := os.MkdirTemp(scratch, "searched-*")
-	if err != nil {
-		return "", err
-	}
-	if err := os.WriteFile(filepath.Join(folder, "video"), video, 0o600); err != nil {
-		return "", errors.Join(err, os.RemoveAll(folder))
-	}
-	return folder, nil
-}
-
-// searchedEvery is how often Rekognition looks at a video.
-const searchedEvery = 500 * time.Millisecond
-
-// people is who the embedded Rekognition knows.
-func people(engine jobs.Engine, scratch string) (*likeness.Likeness, error) {
-	return likeness.New(func(ctx context.Context, video []byte, show func(time.Duration, image.Image) error) (_ ffmpeg.Media, err error) {
-		folder, err := stored(scratch, video)
-		if err != nil {
-			return ffmpeg.Media{}, err
-		}
-		defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-		pictures := filepath.Join(folder, "pictures")
-		if err := os.Mkdir(pictures, 0o700); err != nil {
-			return ffmpeg.Media{}, err
-		}
-		report, err := engine.Run(ctx, ffmpeg.Spec{
-			Op: ffmpeg.OpPictures, Input: filepath.Join(folder, "video"), Output: pictures,
-			Every: searchedEvery.Milliseconds(), MaxSide: faces.DetectorSide,
-		}, nil)
-		if err != nil {
-			return ffmpeg.Media{}, err
-		}
-		for _, p := range report.Pictures {
-			body, err := os.ReadFile(filepath.Join(pictures, filepath.Base(p.Name)))
-			if err != nil {
-				return ffmpeg.Media{}, err
-			}
-			picture, err := jpeg.Decode(bytes.NewReader(body))
-			if err != nil {
-				return ffmpeg.Media{}, err
-			}
-			if err := show(time.Duration(p.At)*time.Millisecond, picture); err != nil {
-				return ffmpeg.Media{}, err
-			}
-		}
-		return report.Source, nil
-	})
 }

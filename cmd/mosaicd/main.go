@@ -51,7 +51,6 @@ type commands struct {
 	DLQ     dlqCommand     `cmd:"" name:"dlq" help:"Look at dead letters, and send them back."`
 	Doctor  doctorCommand  `cmd:"" help:"Check everything that the daemon needs, and say what to do."`
 	Health  healthCommand  `cmd:"" help:"Ask a daemon on this machine whether it is well: for health checks."`
-	Demo    demoCommand    `cmd:"" help:"Show the whole way of a video, from upload to result, on this machine alone."`
 	Version versionCommand `cmd:"" help:"Print the version of mosaicd and of the libav in it."`
 
 	Completion completionCommand `cmd:"" help:"Print what completes commands and flags in bash, zsh or fish."`
@@ -64,7 +63,6 @@ type commands struct {
 
 const about = `Covers faces in videos, leaves everything else as it was, and sends jobs to MediaConvert for the streaming renditions.
 
-    mosaicd demo                   the whole way of a video, with no account and no configuration
     mosaicd mosaic in.mp4 out.mp4  cover the faces in a file
     mosaicd run                    the daemon
     mosaicd help COMMAND           what a command takes, with examples`

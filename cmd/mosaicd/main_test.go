@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,7 +24,16 @@ import (
 	"github.com/mosaicd/mosaicd/ffmpeg"
 	"github.com/mosaicd/mosaicd/ffmpeg/libav"
 	"github.com/mosaicd/mosaicd/internal/awslocal"
+	"github.com/mosaicd/mosaicd/internal/likeness"
 	"github.com/mosaicd/mosaicd/jobs"
+)
+
+// What the tests' AWS has.
+const (
+	demoUploads    = awslocal.UploadsBucket
+	demoResults    = awslocal.ResultsBucket
+	demoRole       = awslocal.Role
+	demoSearchRole = awslocal.SearchRole
 )
 
 // TestMain is mosaicd where the test binary is called as that: by a test, or by the
@@ -94,26 +104,25 @@ func newCloud(t *testing.T) *cloud {
 	t.Helper()
 	ctx := context.Background()
 	engine := ffmpeg.NewEngine(os.Args[0], "engine")
-	known, err := people(engine, t.TempDir())
+	known, err := likeness.Open(engine, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := awslocal.Start(ctx, awslocal.Config{Faces: finder(engine, t.TempDir()), People: known})
+	server, err := awslocal.Start(ctx, awslocal.Config{Faces: likeness.Finder(engine, t.TempDir()), People: known})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { server.Close() })
-	d := &demo{server: server, cfg: server.AWSConfig(), std: streams{out: &bytes.Buffer{}}}
-	if err := d.prepare(ctx); err != nil {
+	stack, err := server.Provision(ctx)
+	if err != nil {
 		t.Fatal(err)
 	}
+	cfg := server.AWSConfig()
 	return &cloud{
-		t: t, server: server, cfg: d.cfg, s3: s3.NewFromConfig(d.cfg), cloud: mediaconvert.NewFromConfig(d.cfg), sqs: sqs.NewFromConfig(d.cfg),
-		queue: d.queue, dead: d.dead, inbox: d.inbox, topic: d.topic,
-		environ: append(server.Environ(),
-			"MOSAICD_QUEUE_URL="+d.queue, "MOSAICD_DEAD_LETTER_URL="+d.dead, "MOSAICD_TOPIC_ARN="+d.topic,
-			"MOSAICD_OUTPUT_BUCKET="+demoResults, "MOSAICD_SCRATCH="+t.TempDir(), "MOSAICD_HTTP_ADDR=",
-			"MOSAICD_VISIBILITY=30s", "MOSAICD_DRAIN=1s", "MOSAICD_REKOGNITION_TOPIC_ARN="+d.searched, "MOSAICD_REKOGNITION_ROLE="+demoSearchRole),
+		t: t, server: server, cfg: cfg, s3: s3.NewFromConfig(cfg), cloud: mediaconvert.NewFromConfig(cfg), sqs: sqs.NewFromConfig(cfg),
+		queue: stack.QueueURL, dead: stack.DeadLetterURL, inbox: stack.InboxURL, topic: stack.TopicARN,
+		environ: append(append(server.Environ(), stack.Environ()...), "MOSAICD_MEDIACONVERT_ROLE=",
+			"MOSAICD_SCRATCH="+t.TempDir(), "MOSAICD_HTTP_ADDR=", "MOSAICD_VISIBILITY=30s", "MOSAICD_DRAIN=1s"),
 	}
 }
 
@@ -185,7 +194,18 @@ func (c *cloud) waiting(queue string) int {
 func (c *cloud) get(uri string) string {
 	c.t.Helper()
 	path := filepath.Join(c.t.TempDir(), filepath.Base(uri))
-	if err := (&demo{cfg: c.cfg}).download(context.Background(), uri, path); err != nil {
+	bucket, key, _ := strings.Cut(strings.TrimPrefix(uri, "s3://"), "/")
+	out, err := c.s3.GetObject(context.Background(), &s3.GetObjectInput{Bucket: &bucket, Key: &key})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer out.Body.Close()
+	f, err := os.Create(path)
+	if err == nil {
+		_, err = io.Copy(f, out.Body)
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
 		c.t.Fatal(err)
 	}
 	return path

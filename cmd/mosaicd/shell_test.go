@@ -13,7 +13,7 @@ import (
 func TestHelpKeepsLines(t *testing.T) {
 	t.Parallel()
 	for command, examples := range map[string][]string{
-		"":             {"mosaicd demo", "mosaicd run", "mosaicd help COMMAND"},
+		"":             {"mosaicd mosaic in.mp4 out.mp4", "mosaicd run", "mosaicd help COMMAND"},
 		"mosaic":       {"mosaicd mosaic in.mp4 out.mp4", "mosaicd mosaic --verify --report report.html in.mp4 out.mp4"},
 		"remux":        {"mosaicd remux recording.ts recording.mp4", "mosaicd remux live/index.m3u8 recording.mp4"},
 		"send":         {"mosaicd send mosaic s3://in/a.mp4 s3://out/a.mp4 --style blur", "mosaicd send --file message.json"},
@@ -180,5 +180,21 @@ func TestCheckExplains(t *testing.T) {
 	code, out, _ = call(t, nil, "check", "--output-bucket", "mine", "s3://in/a.mp4")
 	if code != exitDone || !strings.Contains(out, "s3://mine/mosaic/a.mp4") {
 		t.Errorf("with a bucket: exit code %d\n%s", code, out)
+	}
+}
+
+// TestNoEmulator: what is deployed has no AWS of its own in it, nor what only the demo needs.
+func TestNoEmulator(t *testing.T) {
+	t.Parallel()
+	out, err := exec.Command("go", "list", "-deps", ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"internal/awslocal", "internal/likeness", "Admiral-Piett/goaws", "johannesboyne/gofakes3"} {
+		for dependency := range strings.Lines(string(out)) {
+			if strings.Contains(dependency, name) {
+				t.Errorf("mosaicd links %s", strings.TrimSpace(dependency))
+			}
+		}
 	}
 }

@@ -69,9 +69,13 @@ base_bytes=$(du -sb "$work/base" | cut -f1)
 
 say "building the Dockerfile"
 started=$SECONDS
-buildah "${storage[@]}" bud --isolation chroot --pull-never --format docker \
-	--build-arg VERSION="$(git describe --tags --always --dirty)" --build-arg COMMIT="$(git rev-parse HEAD)" \
-	-t localhost/mosaicd . >"$work/build.log" 2>&1 || { tail -n 40 "$work/build.log" >&2; exit 1; }
+build() {
+	buildah "${storage[@]}" bud --isolation chroot --pull-never --format docker --layers \
+		--build-arg VERSION="$(git describe --tags --always --dirty)" --build-arg COMMIT="$(git rev-parse HEAD)" \
+		"$@" . >"$work/build.log" 2>&1 || { tail -n 40 "$work/build.log" >&2; exit 1; }
+}
+build -t localhost/mosaicd
+build --target demo -t localhost/mosaicd-demo
 say "built in $((SECONDS - started)) s"
 
 container=$(buildah "${storage[@]}" from --pull-never localhost/mosaicd)
@@ -95,10 +99,10 @@ trap 'podman rm --force --all --time 1 >/dev/null 2>&1 || true; buildah "${stora
 say "trying it: a user of its own, a read-only root file system, no capabilities, and no network but loopback"
 podman run --rm --network none "${shut[@]}" localhost/mosaicd version | sed -n 1,4p
 podman run --rm --network none "${shut[@]}" localhost/mosaicd engine --selftest
-podman run --rm --network none "${shut[@]}" localhost/mosaicd demo --dir /scratch/demo | grep -E '^(made|uploaded|result|  "status"|state)'
+podman run --rm --network none "${shut[@]}" localhost/mosaicd-demo --dir /scratch/demo | grep -E '^(made|uploaded|result|  "status"|state)'
 
 say "the services in one container and the daemon in another"
-aws=$(podman run -d --network none "${shut[@]}" localhost/mosaicd demo --services --addr 127.0.0.1:4566 --dir /scratch/demo)
+aws=$(podman run -d --network none "${shut[@]}" localhost/mosaicd-demo --services --addr 127.0.0.1:4566 --dir /scratch/demo)
 for _ in $(seq 100); do podman logs "$aws" 2>&1 | grep -q 'running until' && break; sleep 0.1; done
 settings=()
 while read -r _ setting; do settings+=(--env "$setting"); done < <(podman logs "$aws" | grep '^  export')

@@ -102,7 +102,10 @@ install_needs() {
 		die "missing Debian packages; run: sudo apt-get update && sudo $command"
 	fi
 	say "installing ${missing[*]}"
-	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive $command -qq; } >&2
+	local log
+	log=$(mktemp)
+	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive $command -qq; } >"$log" 2>&1 || { cat "$log" >&2; die "apt-get failed"; }
+	rm -f "$log"
 }
 
 verified() { [[ -s $1 ]] && echo "$sha256  $1" | sha256sum --check --status; }

@@ -1,5 +1,5 @@
 // Package awslocal serves SQS, SNS, S3, MediaConvert and Rekognition on one
-// loopback address in this process, for `mosaicd demo` and for tests. It is never used in
+// loopback address in this process, for mosaicd-demo and for tests. It is never used in
 // production.
 //
 // MediaConvert's jobs go through their states and send their events, but nothing
