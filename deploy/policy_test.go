@@ -46,8 +46,8 @@ var actions = map[string][]string{
 var besides = []string{"ecs:UpdateTaskProtection", "ecs:GetTaskProtection"}
 
 // peopleBesides are of calls in packages that are the daemon's as well: mosaicd status
-// reads records through package jobs.
-var peopleBesides = []string{"s3:GetObject", "s3:ListBucket"}
+// and jobs read records through package jobs, cancel and jobs --reindex write there.
+var peopleBesides = []string{"s3:GetObject", "s3:ListBucket", "s3:PutObject"}
 
 // byBoth is what the daemon does for messages, and mosaicd faces for people.
 const byBoth = "jobs/collection/"

@@ -23,7 +23,21 @@ type Claim struct {
 	CreatedAt       time.Time   `json:"createdAt"`
 	UpdatedAt       time.Time   `json:"updatedAt"`
 
-	etag string
+	// Progress is how far the worker is that has the job; nil where it has not said.
+	Progress *Progress `json:"progress,omitempty"`
+
+	etag  string
+	place string // in the index, as it was read or written last
+}
+
+// A Progress says how far a step is that is done on a worker's own machine.
+type Progress struct {
+	Step     int       `json:"step"` // from 1
+	Phase    Phase     `json:"phase"`
+	Frames   int64     `json:"frames,omitempty"`
+	Position float64   `json:"positionSeconds,omitempty"` // in the video
+	Percent  *float64  `json:"percent,omitempty"`         // of the phase; nil where the length isn't known
+	At       time.Time `json:"at"`
 }
 
 // claimVersion is the version of Claim's JSON form. Fields may be added within a
@@ -42,6 +56,9 @@ const (
 	StateReview    State = "review"    // the same: a person has to look
 	StateIgnored   State = "ignored"   // there was nothing to do
 )
+
+// States are all that a job can be in.
+var States = []State{StateRunning, StateWaiting, StateReview, StateFailed, StateCancelled, StateIgnored, StateSucceeded}
 
 // Ended reports whether nothing more will happen.
 func (s State) Ended() bool { return s != StateRunning && s != StateWaiting }

@@ -23,6 +23,8 @@ type Claims struct {
 	s3     S3
 	bucket string
 	prefix string
+	// indexFailed is told that the index could not be written; nil: nobody is.
+	indexFailed func(job string, err error)
 }
 
 // NewClaims returns the records below a prefix, which ends with a slash or is
@@ -82,17 +84,35 @@ func (c *Claims) read(ctx context.Context, id string) (*Claim, error) {
 	if claim.Version != claimVersion {
 		return nil, fmt.Errorf("read claim %s: version %d, this worker knows %d", at, claim.Version, claimVersion)
 	}
+	claim.place = claim.State.place()
 	return claim, nil
 }
 
 // create writes the first form of a claim, or returns errClaimed.
 func (c *Claims) create(ctx context.Context, claim *Claim) error {
-	return c.put(ctx, claim, errClaimed, func(in *s3.PutObjectInput) { in.IfNoneMatch = aws.String("*") })
+	err := c.put(ctx, claim, errClaimed, func(in *s3.PutObjectInput) { in.IfNoneMatch = aws.String("*") })
+	if err == nil {
+		claim.place = claim.State.place()
+		c.complain(ctx, claim.Job.ID, c.enterNew(ctx, claim))
+	}
+	return err
 }
 
 // save writes a claim unless another worker did since it was read: errChanged.
 func (c *Claims) save(ctx context.Context, claim *Claim) error {
-	return c.put(ctx, claim, errChanged, func(in *s3.PutObjectInput) { in.IfMatch = &claim.etag })
+	from, to := claim.place, claim.State.place()
+	if from != to {
+		if err := c.enter(ctx, claim.entry(to), claim.Job.ID); err != nil {
+			c.complain(ctx, claim.Job.ID, err)
+			to = from // the old entry stays: by it the sweep finds the job
+		}
+	}
+	err := c.put(ctx, claim, errChanged, func(in *s3.PutObjectInput) { in.IfMatch = &claim.etag })
+	if err == nil && from != to {
+		claim.place = to
+		c.complain(ctx, claim.Job.ID, c.leave(ctx, claim.entry(from)))
+	}
+	return err
 }
 
 func (c *Claims) put(ctx context.Context, claim *Claim, refused error, condition func(*s3.PutObjectInput)) error {

@@ -58,6 +58,9 @@ const (
 	PhaseVerify Phase = "verify"
 	PhaseRemux  Phase = "remux"
 	PhaseReport Phase = "report"
+	// Of a job, around the phases of the engine: without frames.
+	PhaseDownload Phase = "download"
+	PhaseUpload   Phase = "upload"
 )
 
 // Run finds the faces and writes the output. Progress may be nil. Errors of the

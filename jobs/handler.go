@@ -55,6 +55,7 @@ func NewHandler(clients Clients, engine Engine, log *zap.Logger, cfg Config) (*H
 	}
 	store := newStore(clients.S3)
 	claims := NewClaims(clients.S3, cfg.OutputBucket, cfg.StatePrefix)
+	claims.indexFailed = func(job string, err error) { log.Warn(eventIndexFailed, zap.String(keyJob, job), zap.Error(err)) }
 	return &Handler{
 		store:       store,
 		claims:      claims,

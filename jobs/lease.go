@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -38,6 +39,10 @@ type lease struct {
 	claim *Claim
 	owner string
 	over  bool // the claim is nobody's again
+
+	// progress is what the claim is to have with its next renewal. It has no part in mu,
+	// which is held during writes: whoever reports does not wait for S3.
+	progress atomic.Pointer[Progress]
 }
 
 // take claims a job for a message. Where it returns no lease the claim is there
@@ -82,6 +87,7 @@ func (h *Handler) takeOver(ctx context.Context, stored *Claim, messageID string,
 	if now := time.Now(); stored.busy(now) {
 		return nil, busyError{stored.LeaseEnds.Sub(now) + leaseGrace}
 	}
+	died := stored.State == StateRunning
 	stored.State = StateRunning
 	stored.Owner = h.owner + "/" + rand.Text()
 	stored.MessageID = messageID
@@ -94,6 +100,9 @@ func (h *Handler) takeOver(ctx context.Context, stored *Claim, messageID string,
 		return nil, busyError{leaseGrace}
 	} else if err != nil {
 		return nil, err
+	}
+	if died { // maybe before it wrote the index
+		h.claims.complain(ctx, stored.Job.ID, h.claims.enterNew(ctx, stored))
 	}
 	return h.newLease(stored, false), nil
 }
@@ -109,17 +118,25 @@ func (l *lease) keep(ctx context.Context) (_ context.Context, stop func()) {
 	var wg sync.WaitGroup
 	done := make(chan struct{})
 	wg.Go(func() {
-		every := time.NewTicker(l.length / 4)
-		defer every.Stop()
+		every := min(l.length/4, saveProgressEvery)
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		renewed := time.Now()
 		for {
 			select {
 			case <-done:
 				return
 			case <-ctx.Done():
 				return
-			case <-every.C:
+			case <-tick.C:
+			}
+			if time.Since(renewed)+every <= l.length/4 && !l.progresses() {
+				continue
 			}
 			err := l.renew(ctx)
+			if err == nil {
+				renewed = time.Now()
+			}
 			if errors.Is(err, errLost) || err != nil && time.Now().After(l.ends().Add(-l.length/4)) {
 				cancel(fmt.Errorf("%w: %w", errLost, err))
 			}
@@ -135,6 +152,20 @@ func (l *lease) renew(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, l.length/4)
 	defer cancel()
 	return l.change(ctx, func(*Claim) {})
+}
+
+// saveProgressEvery is how often a claim is written while its worker says how far it
+// is: often enough that nobody sees what is older than ten seconds.
+const saveProgressEvery = 8 * time.Second
+
+// report notes how far the work is. The next write of the claim has it.
+func (l *lease) report(p *Progress) { l.progress.Store(p) }
+
+// progresses reports whether there is something to write that the claim doesn't have.
+func (l *lease) progresses() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.progress.Load() != l.claim.Progress
 }
 
 func (l *lease) ends() time.Time {
@@ -158,9 +189,11 @@ func (l *lease) change(ctx context.Context, f func(*Claim)) error {
 		return errLost
 	}
 	f(l.claim)
+	l.claim.Progress = nil
 	ends := l.claim.LeaseEnds
 	if l.claim.Owner == l.owner {
 		l.claim.LeaseEnds = time.Now().Add(l.length).UTC()
+		l.claim.Progress = l.progress.Load()
 	}
 	err := l.claims.save(ctx, l.claim)
 	for range 3 { // somebody asks to cancel, or the answer to a write of our own was lost

@@ -30,7 +30,9 @@ const maxPageBytes = 64 << 20
 
 // local does a step on this machine, and fills in its result.
 func (h *Handler) local(ctx context.Context, log *zap.Logger, l *lease, n int, r *Result) (err error) {
-	c, step := l.claim, l.claim.Job.Steps[n]
+	c, tell := l.claim, newReporter(log)
+	tell.save = func(p Progress) { p.Step = n + 1; l.report(&p) }
+	step := c.Job.Steps[n]
 	if err := CheckDestination(step.Destination); err != nil {
 		return err
 	}
@@ -77,6 +79,7 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, l *lease, n int, r
 
 	stats := &Stats{}
 	started := time.Now()
+	tell.phase(PhaseDownload)
 	if stats.SourceBytes, err = h.fetch(ctx, source, cover.Source); err != nil {
 		return err
 	}
@@ -85,9 +88,9 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, l *lease, n int, r
 
 	var done Covered
 	if step.Kind == KindRemux {
-		done, err = Remux(ctx, h.engine, cover.Source, cover.Output, newReporter(log).step)
+		done, err = Remux(ctx, h.engine, cover.Source, cover.Output, tell.step)
 	} else {
-		done, err = cover.Run(ctx, h.engine, newReporter(log).step)
+		done, err = cover.Run(ctx, h.engine, tell.step)
 	}
 	if err != nil {
 		return err
@@ -108,6 +111,7 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, l *lease, n int, r
 		}
 	}
 	started = time.Now()
+	tell.phase(PhaseUpload)
 	written, err := h.store.upload(ctx, cover.Output, step.Destination, h.writing(c, n, mediaType))
 	if err != nil {
 		return err
@@ -274,6 +278,7 @@ const progressEvery = 5 * time.Second
 // A reporter logs a job's progress.
 type reporter struct {
 	log     *zap.Logger
+	save    func(Progress) // to the claim; nil: it isn't
 	logged  time.Time
 	frames  int64 // when it was logged
 	current Phase
@@ -281,7 +286,17 @@ type reporter struct {
 
 func newReporter(log *zap.Logger) *reporter { return &reporter{log: log, logged: time.Now()} }
 
+// phase notes the beginning of what has no frames to count.
+func (r *reporter) phase(p Phase) { r.save(Progress{Phase: p, At: time.Now().UTC()}) }
+
 func (r *reporter) step(s Phase, p ffmpeg.Progress) {
+	if r.save != nil {
+		now := Progress{Phase: s, Frames: p.Frames, Position: p.Position, At: time.Now().UTC()}
+		if p.Duration > 0 {
+			now.Percent = new(min(100, 100*p.Position/p.Duration))
+		}
+		r.save(now)
+	}
 	since := time.Since(r.logged)
 	if since < progressEvery {
 		return

@@ -34,6 +34,7 @@ const (
 	eventReconcileFailed = "reconcile_failed" //
 	eventSourceDisposed  = "source_disposed"  // tagged, moved or deleted, as the route says
 	eventSourceKept      = "source_kept"      // though the route says otherwise
+	eventIndexFailed     = "index_failed"     // mosaicd jobs may miss the job, or show it late
 	eventScratchSwept    = "scratch_swept"    // at the start: a worker was killed here
 )
 

@@ -32,6 +32,9 @@ func (h *Handler) Reconcile(ctx context.Context) {
 		if err := h.reconcile(ctx, time.Now().Add(-h.cfg.ReconcileAfter)); err != nil && ctx.Err() == nil {
 			h.log.Warn(eventReconcileFailed, zap.Error(err))
 		}
+		if err := h.claims.sweepIndex(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			h.log.Warn(eventReconcileFailed, zap.Error(err))
+		}
 	}
 }
 

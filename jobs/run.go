@@ -150,6 +150,7 @@ func (h *Handler) step(ctx context.Context, log *zap.Logger, l *lease, n int) (*
 		}
 		if err == nil {
 			err = h.local(ctx, log, l, n, &r)
+			l.report(nil)
 		}
 	}
 	r.FinishedAt = time.Now().UTC()

@@ -75,7 +75,7 @@ func TestHelpListsEverySetting(t *testing.T) {
 		}
 	}
 	_, help, _ = call(t, nil, "--help")
-	for _, want := range []string{"run", "mosaic", "faces", "send", "check", "status", "cancel", "version"} {
+	for _, want := range []string{"run", "mosaic", "faces", "send", "check", "status", "jobs", "cancel", "version"} {
 		if !strings.Contains(help, "\n  "+want) {
 			t.Errorf("%s is not in the help", want)
 		}

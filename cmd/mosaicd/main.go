@@ -47,6 +47,7 @@ type commands struct {
 	Send    sendCommand    `cmd:"" help:"Put a message on the queue by hand."`
 	Check   checkCommand   `cmd:"" help:"Say what would be done with an object or an event, and check the routes."`
 	Status  statusCommand  `cmd:"" help:"Say how far a job is."`
+	Jobs    jobsCommand    `cmd:"" help:"List jobs by state, route, age and source, the newest first."`
 	Cancel  cancelCommand  `cmd:"" help:"Ask for the end of a job."`
 	DLQ     dlqCommand     `cmd:"" name:"dlq" help:"Look at dead letters, and send them back."`
 	Doctor  doctorCommand  `cmd:"" help:"Check everything that the daemon needs, and say what to do."`

@@ -28,8 +28,7 @@ func newProgress(way string, out io.Writer) *progress {
 	p := &progress{out: out}
 	switch way {
 	case "auto":
-		f, ok := out.(*os.File)
-		p.bar = ok && term.IsTerminal(int(f.Fd()))
+		p.bar = isTerminal(out)
 	case "bar":
 		p.bar = true
 	case "json":
@@ -98,4 +97,9 @@ func (p *progress) end() {
 	}
 	_, _ = io.WriteString(p.out, "\n")
 	p.shown = nil
+}
+
+func isTerminal(out io.Writer) bool {
+	f, ok := out.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mosaicd/mosaicd/internal/terminal"
 	"github.com/mosaicd/mosaicd/jobs"
+	"github.com/mosaicd/mosaicd/jobs/event"
 )
 
 // recordFlags say where the daemon keeps the records of jobs.
@@ -33,7 +34,7 @@ func (f recordFlags) open(ctx context.Context) (*jobs.Claims, *mediaconvert.Clie
 }
 
 type statusCommand struct {
-	JobID string `arg:"" name:"JOB_ID" help:"Id of a job or of one of its results."`
+	Job string `arg:"" name:"JOB" help:"Id of a job or of one of its results, or s3://bucket/key of a source: its newest job."`
 	recordFlags
 	Watch bool          `help:"Stay until the job has ended, and show how far it is."`
 	Every time.Duration `help:"How often --watch looks." default:"2s"`
@@ -45,9 +46,9 @@ func (statusCommand) Help() string {
 	return `Examples:
 
     mosaicd status fde3c882ec9929fc026df4df2cad7755
-    mosaicd status fde3c882ec9929fc026df4df2cad7755 --watch
+    mosaicd status s3://my-uploads/folder/a.mp4 --watch
 
-Reads the job's record in the output bucket, and asks MediaConvert how far its jobs are. Job ids are in results ("job"), in the log ("job_id") and in the user metadata of MediaConvert's jobs ("mosaicd-job"). With --watch it ends with 0 when the job succeeded, 3 when a person must look at its output (status "review"), and 1 otherwise.`
+Reads the job's record in the output bucket, and asks MediaConvert how far its jobs are. What a worker does itself is at most ten seconds old. "mosaicd send" prints the id of a job; it is also in results ("job"), in the log ("job_id") and in the user metadata of MediaConvert's jobs ("mosaicd-job"), and "mosaicd jobs" lists them. With --watch the exit status is 0 when the job succeeded, 3 when a person must look at its output (status "review"), and 1 otherwise.`
 }
 
 func (c *statusCommand) Run(ctx context.Context, std streams) error {
@@ -57,8 +58,12 @@ func (c *statusCommand) Run(ctx context.Context, std streams) error {
 	}
 	w := newWatcher(records, cloud, std)
 	defer w.bar.leave()
+	id, err := resolve(ctx, records, c.Job, std)
+	if err != nil {
+		return err
+	}
 	if c.Watch {
-		claim, err := w.wait(ctx, c.JobID, c.Every, false)
+		claim, err := w.wait(ctx, id, c.Every, false)
 		if err != nil && ctx.Err() != nil {
 			return nil
 		} else if err != nil {
@@ -66,7 +71,7 @@ func (c *statusCommand) Run(ctx context.Context, std streams) error {
 		}
 		return w.finish(ctx, claim, c.JSON)
 	}
-	claim, err := records.Read(ctx, c.JobID)
+	claim, err := records.Read(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -106,6 +111,9 @@ func (w *watcher) print(ctx context.Context, c *jobs.Claim) error {
 	say("since    %s (last change %s)", c.CreatedAt.Format(time.RFC3339), c.UpdatedAt.Format(time.RFC3339))
 	for i, s := range c.Steps {
 		say("step %d/%d %s%s", i+1, len(c.Steps), s.Kind, outcome(s))
+		if p := c.Progress; p != nil && p.Step == i+1 {
+			say("  %s, %s ago", progressOf(*p), time.Since(p.At).Round(time.Second))
+		}
 		for _, part := range s.Cloud {
 			line, err := w.part(ctx, part)
 			if err != nil {
@@ -140,6 +148,50 @@ func outcome(s jobs.StepState) string {
 	return ": " + string(s.Result.Status) + ", not published yet"
 }
 
+var phaseNames = map[jobs.Phase]string{
+	jobs.PhaseDownload: "downloading",
+	jobs.PhaseDetect:   "looking for faces",
+	jobs.PhaseEncode:   "covering, encoding",
+	jobs.PhaseVerify:   "looking for faces in the output",
+	jobs.PhaseReport:   "drawing what was covered",
+	jobs.PhaseRemux:    "copying into another container",
+	jobs.PhaseUpload:   "uploading",
+}
+
+// progressOf says how far a step is that a worker does itself.
+func progressOf(p jobs.Progress) string {
+	line := phaseNames[p.Phase]
+	if p.Percent != nil {
+		line += fmt.Sprintf(", %.0f %%", *p.Percent)
+	}
+	if p.Frames > 0 {
+		line += fmt.Sprintf(", %d frames", p.Frames)
+	}
+	return line
+}
+
+// resolve returns the id of the job that a person named: by an id, or by its source.
+func resolve(ctx context.Context, records *jobs.Claims, name string, std streams) (string, error) {
+	if !strings.HasPrefix(name, "s3://") {
+		return name, nil
+	}
+	at, err := event.ParseLocation(name)
+	if err != nil {
+		return "", usagef("JOB: %w", err)
+	}
+	const some = 100
+	found, err := records.OfSource(ctx, at, some)
+	switch {
+	case err != nil:
+		return "", err
+	case len(found) == 0:
+		return "", fmt.Errorf("%w: none has the source %s. \"mosaicd check\" says what would be done with it; \"mosaicd jobs --reindex\" finds the jobs of older releases", jobs.ErrNoSuchJob, at)
+	case len(found) > 1:
+		terminal.Fprintf(std.err, "%s has %d jobs, this is the newest: \"mosaicd jobs --source %s\" lists them\n", at, len(found), at)
+	}
+	return found[0].Job.ID, nil
+}
+
 // part is a line about one of MediaConvert's jobs.
 func (w *watcher) part(ctx context.Context, p jobs.CloudJob) (string, error) {
 	line := fmt.Sprintf("%s: MediaConvert job %s, attempt %d", p.Settings, p.JobID, p.Attempt)
@@ -171,6 +223,12 @@ func (w *watcher) show(ctx context.Context, c *jobs.Claim) error {
 			continue
 		}
 		line += terminal.Sprintf(", step %d/%d %s", i+1, len(c.Steps), s.Kind)
+		if p := c.Progress; p != nil && p.Step == i+1 {
+			line += ", " + phaseNames[p.Phase]
+			if p.Percent != nil {
+				percent = int(*p.Percent)
+			}
+		}
 		for _, p := range s.Cloud {
 			if p.JobID == "" || p.Status != "SUBMITTED" {
 				continue
@@ -211,7 +269,7 @@ func (p *progress) percent(what string, n int) {
 }
 
 type cancelCommand struct {
-	JobID string `arg:"" name:"JOB_ID" help:"Id of a job or of one of its results."`
+	Job string `arg:"" name:"JOB" help:"Id of a job or of one of its results, or s3://bucket/key of a source: its newest job."`
 	recordFlags
 }
 
@@ -229,7 +287,11 @@ func (c *cancelCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	claim, err := records.Cancel(ctx, c.JobID, cloud)
+	id, err := resolve(ctx, records, c.Job, std)
+	if err != nil {
+		return err
+	}
+	claim, err := records.Cancel(ctx, id, cloud)
 	if err != nil {
 		return err
 	}

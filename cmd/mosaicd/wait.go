@@ -167,3 +167,10 @@ func printJSON(to io.Writer, v any) error {
 	e.SetEscapeHTML(false)
 	return e.Encode(v)
 }
+
+// printLine prints a value as JSON on one line.
+func printLine(to io.Writer, v any) error {
+	e := json.NewEncoder(terminal.JSON(to))
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
