@@ -37,12 +37,17 @@ type Spec struct {
 	Op    Op     `json:"op"`
 	Input string `json:"input"` // a local file
 
-	// Output and the fields below it are for OpMosaic, and the first two of them
+	// Output and the fields below it are for OpMosaic, and the first four of them
 	// for OpRemux. The child creates or
 	// truncates Output; on failure it may leave a half-written file there. Of
 	// OpPictures Output is an existing folder.
 	Output string `json:"output,omitempty"`
 	Format string `json:"format,omitempty"` // a value of Formats
+	// Otherwise are the containers to take instead, in this order, where Format has no
+	// place for something that the source has. The report says which it became.
+	Otherwise []string `json:"otherwise,omitempty"`
+	// DropStreams allows to leave out video, sound and subtitles that the container can't hold.
+	DropStreams bool `json:"dropStreams,omitempty"`
 	// Tracks is what to cover when, as package faces wrote it. This package and
 	// libav's hand it on unread.
 	Tracks json.RawMessage `json:"tracks,omitempty"`

@@ -25,6 +25,10 @@ type Cover struct {
 	Source   string // path
 	Output   string // path; its extension says the container: see ffmpeg.Formats
 	Settings Settings
+	// Otherwise are the containers for the output, values of ffmpeg.Formats, where the one
+	// of its extension has no place for something that the source has: the report says
+	// which it became.
+	Otherwise []string
 	// Detections say where the faces are. Where they are nil, Detector is asked:
 	// DetectorBuiltin or DetectorNone.
 	Detections *faces.Detections
@@ -87,14 +91,16 @@ func (c Cover) Run(ctx context.Context, engine Engine, progress func(Phase, ffmp
 	}
 	started := time.Now()
 	done.Report, err = engine.Run(ctx, ffmpeg.Spec{
-		Op:     ffmpeg.OpMosaic,
-		Input:  c.Source,
-		Output: c.Output,
-		Format: format,
-		Tracks: encoded,
-		Style:  c.Settings.Style,
-		Blocks: c.Settings.Blocks,
-		Video:  ffmpeg.Video{Codec: c.Settings.Codec, Preset: c.Settings.Preset, CRF: c.Settings.CRF, Threads: c.Settings.Threads},
+		Op:          ffmpeg.OpMosaic,
+		Input:       c.Source,
+		Output:      c.Output,
+		Format:      format,
+		Otherwise:   c.Otherwise,
+		DropStreams: c.Settings.DropStreams,
+		Tracks:      encoded,
+		Style:       c.Settings.Style,
+		Blocks:      c.Settings.Blocks,
+		Video:       ffmpeg.Video{Codec: c.Settings.Codec, Preset: c.Settings.Preset, CRF: c.Settings.CRF, Threads: c.Settings.Threads},
 	}, func(p ffmpeg.Progress) { progress(PhaseEncode, p) })
 	if err != nil {
 		return Covered{}, fmt.Errorf("cover %s: %w", filepath.Base(c.Source), err)
@@ -188,19 +194,20 @@ func (c Cover) fits(ctx context.Context, engine Engine) error {
 	return nil
 }
 
-// Remux writes the output with nothing encoded again. Its extension says the
-// container. Errors of the engine come wrapped as it gave them.
-func Remux(ctx context.Context, engine Engine, source, output string, progress func(Phase, ffmpeg.Progress)) (Covered, error) {
+// Remux writes the output with nothing covered and nothing encoded again. Errors of the
+// engine come wrapped as it gave them.
+func (c Cover) Remux(ctx context.Context, engine Engine, progress func(Phase, ffmpeg.Progress)) (Covered, error) {
 	started := time.Now()
 	report, err := engine.Run(ctx, ffmpeg.Spec{
-		Op: ffmpeg.OpRemux, Input: source, Output: output, Format: ffmpeg.Formats[strings.ToLower(filepath.Ext(output))],
+		Op: ffmpeg.OpRemux, Input: c.Source, Output: c.Output, Format: ffmpeg.Formats[strings.ToLower(filepath.Ext(c.Output))],
+		Otherwise: c.Otherwise, DropStreams: c.Settings.DropStreams,
 	}, func(p ffmpeg.Progress) {
 		if progress != nil {
 			progress(PhaseRemux, p)
 		}
 	})
 	if err != nil {
-		return Covered{}, fmt.Errorf("remux %s: %w", filepath.Base(source), err)
+		return Covered{}, fmt.Errorf("remux %s: %w", filepath.Base(c.Source), err)
 	}
 	return Covered{Report: report, Working: time.Since(started)}, nil
 }

@@ -67,7 +67,7 @@ type Step struct {
 	Destination event.Location `json:"destination,omitzero"`
 	// Overwrite replaces whatever is at the destination: a person asked for that.
 	Overwrite  bool             `json:"overwrite,omitempty"`
-	Settings   Settings         `json:"settings,omitzero"`    // of a mosaic
+	Settings   Settings         `json:"settings,omitzero"`    // of a mosaic; of a remux those that it has
 	Detections []event.Location `json:"detections,omitempty"` // pages of a Rekognition result
 	Regions    json.RawMessage  `json:"regions,omitempty"`    // what a person says of the covers: see faces.ParseRegions
 	// Fallback has the built-in detector look where Rekognition doesn't.
@@ -151,8 +151,11 @@ func (j *Job) follow(r *routes.Route, at time.Time, c Config) error {
 	}
 	for _, s := range r.Steps {
 		step := Step{Kind: s.Kind, Fallback: s.Fallback, Review: s.Review, Transcode: Transcode{TranscodeOptions: s.Transcode}}
-		if s.Kind == KindMosaic {
+		switch s.Kind {
+		case KindMosaic:
 			step.Settings = c.Settings.with(s.Options)
+		case KindRemux:
+			step.Settings = c.Settings.ofRemux().with(s.Options)
 		}
 		if s.Destination != "" {
 			if s.Kind == KindTranscode {
@@ -396,6 +399,9 @@ func beside(bucket, sidecar, name string) event.Location {
 // folderOf is the part of a key up to its last slash, with it.
 func folderOf(key string) string { return key[:strings.LastIndexByte(key, '/')+1] }
 
+// ofRemux are those settings that say something about a remux.
+func (s Settings) ofRemux() Settings { return Settings{DropStreams: s.DropStreams} }
+
 // with is s with what somebody chose himself.
 func (s Settings) with(o event.Options) Settings {
 	s.Style, s.Codec, s.Preset = cmp.Or(o.Style, s.Style), cmp.Or(o.Codec, s.Codec), cmp.Or(o.Preset, s.Preset)
@@ -405,6 +411,7 @@ func (s Settings) with(o event.Options) Settings {
 	override(&s.CRF, o.CRF)
 	s.Cover, s.Collection = cmp.Or(o.Cover, s.Cover), cmp.Or(o.Collection, s.Collection)
 	override(&s.Similarity, o.Similarity)
+	s.DropStreams = s.DropStreams || o.DropStreams
 	s.Sheet = s.Sheet || o.Sheet
 	return s
 }

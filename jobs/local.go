@@ -88,7 +88,7 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, l *lease, n int, r
 
 	var done Covered
 	if step.Kind == KindRemux {
-		done, err = Remux(ctx, h.engine, cover.Source, cover.Output, tell.step)
+		done, err = cover.Remux(ctx, h.engine, tell.step)
 	} else {
 		done, err = cover.Run(ctx, h.engine, tell.step)
 	}

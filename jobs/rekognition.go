@@ -214,7 +214,8 @@ func (h *Handler) copyToMP4(ctx context.Context, log *zap.Logger, o object, to e
 	if err := h.store.download(ctx, o, source); err != nil {
 		return Identity{}, err
 	}
-	_, err = Remux(ctx, h.engine, source, output, newReporter(log).step)
+	copied := Cover{Source: source, Output: output, Settings: Settings{DropStreams: true}} // it only looks
+	_, err = copied.Remux(ctx, h.engine, newReporter(log).step)
 	if said, ok := errors.AsType[*ffmpeg.Error](err); ok && said.InFile() {
 		return Identity{}, failf(CodeNotSearchable, "Rekognition reads MP4 and MOV, and %s can't be put into one: %w", o, err)
 	} else if err != nil {

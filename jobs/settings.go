@@ -43,6 +43,9 @@ type Settings struct {
 	// Collection is the one of Rekognition whose faces are searched for; empty: only
 	// where faces are is asked, and not whose they are.
 	Collection string `json:"collection,omitempty"`
+	// DropStreams allows to leave out sound and subtitles that the output's container can't
+	// hold. Of a remux as well.
+	DropStreams bool `json:"dropStreams,omitempty"`
 	// Sheet writes a picture beside the output that shows what was covered.
 	Sheet bool `json:"sheet,omitempty"`
 }

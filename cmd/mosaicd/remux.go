@@ -11,8 +11,9 @@ import (
 )
 
 type remuxCommand struct {
-	Source   string `arg:"" name:"SRC" help:"Video to read, or the media playlist (.m3u8) of an HLS recording, or the folder where it is."`
-	Output   string `arg:"" name:"DST" help:"Video to write; its extension says the container: .mp4, .m4v, .mov, .mkv or .ts."`
+	Source string `arg:"" name:"SRC" help:"Video to read, or the media playlist (.m3u8) of an HLS recording, or the folder where it is."`
+	Output string `arg:"" name:"DST" help:"Video to write; its extension says the container: .mp4, .m4v, .mov, .mkv or .ts."`
+	dropFlag
 	Progress string `help:"Progress on standard error: auto is a bar in a terminal and nothing elsewhere; json is a line of JSON every now and then." enum:"auto,bar,json,none" default:"auto"`
 }
 
@@ -38,7 +39,8 @@ func (c *remuxCommand) Run(ctx context.Context, std streams) (err error) {
 	defer func() { err = errors.Join(err, files.close()) }()
 	progress := newProgress(c.Progress, std.err)
 	started := time.Now()
-	done, err := jobs.Remux(ctx, engine, files.source, files.temporary, progress.step)
+	cover := jobs.Cover{Source: files.source, Output: files.temporary, Settings: jobs.Settings{DropStreams: c.DropStreams}}
+	done, err := cover.Remux(ctx, engine, progress.step)
 	progress.end()
 	if err != nil {
 		return err

@@ -52,12 +52,13 @@ type sendMosaicCommand struct {
 	Preset string   `help:"Preset of x264 and x265, ultrafast to placebo." placeholder:"NAME"`
 	CRF    *int     `name:"crf" help:"Quality of x264 and x265 (CRF), 0 (best) to 51." placeholder:"N"`
 
-	AllowWeak  bool     `name:"allow-weak" help:"Take up to 64 blocks. From cells that fine a face can be made out again."`
-	Cover      string   `help:"Who is covered, by the matches of a face search: all, strangers (all but the people in the collection) or listed (only them)." placeholder:"WHO"`
-	Similarity *float64 `help:"How alike a face must be to one of the collection to count as the same, 1 to 100 percent." placeholder:"F"`
-	Collection string   `help:"Collection of Rekognition whose faces are searched for." placeholder:"ID"`
-	Sheet      bool     `help:"Write a picture beside the output that shows what was covered."`
-	Regions    string   `help:"JSON with rectangles to cover besides, and with the spans of time in which detected faces are covered: see docs/faces.md." placeholder:"FILE"`
+	AllowWeak   bool     `name:"allow-weak" help:"Take up to 64 blocks. From cells that fine a face can be made out again."`
+	Cover       string   `help:"Who is covered, by the matches of a face search: all, strangers (all but the people in the collection) or listed (only them)." placeholder:"WHO"`
+	Similarity  *float64 `help:"How alike a face must be to one of the collection to count as the same, 1 to 100 percent." placeholder:"F"`
+	Collection  string   `help:"Collection of Rekognition whose faces are searched for." placeholder:"ID"`
+	DropStreams bool     `name:"drop-streams" help:"Leave out sound and subtitles that the container of the output can't hold, instead of failing."`
+	Sheet       bool     `help:"Write a picture beside the output that shows what was covered."`
+	Regions     string   `help:"JSON with rectangles to cover besides, and with the spans of time in which detected faces are covered: see docs/faces.md." placeholder:"FILE"`
 	dryRun
 }
 
@@ -71,7 +72,7 @@ func (c *sendMosaicCommand) Run(ctx context.Context, std streams, send *sendComm
 		Version: 1, Kind: jobs.KindMosaic,
 		Options: event.Options{
 			Style: c.Style, Blocks: c.Blocks, Margin: c.Margin, Codec: c.Codec, Preset: c.Preset, CRF: c.CRF, AllowWeak: c.AllowWeak,
-			Cover: c.Cover, Similarity: c.Similarity, Collection: c.Collection, Sheet: c.Sheet,
+			Cover: c.Cover, Similarity: c.Similarity, Collection: c.Collection, DropStreams: c.DropStreams, Sheet: c.Sheet,
 		},
 	}
 	var err error

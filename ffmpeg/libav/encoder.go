@@ -53,6 +53,8 @@ type encoder struct {
 	// bottomFirst is of interlaced video. The frames say so, too, but x264 would have
 	// written its headers by then.
 	bottomFirst bool
+	// aspectInFrames: only the pictures say what shape their pixels have.
+	aspectInFrames bool
 }
 
 // openEncoder opens x264 or x265 with the look of the source's video, which is at path: size,
@@ -64,7 +66,7 @@ func openEncoder(in *input, path string, settings ffmpeg.Video, globalHeader boo
 		return nil, err
 	}
 	e.stream = in.video.Index()
-	e.cc.SetSampleAspectRatio(params.SampleAspectRatio())
+	e.cc.SetSampleAspectRatio(in.pixelAspect())
 	e.cc.SetFramerate(in.frameRate())
 	copyColor(e.cc, params)
 	copyFieldOrder(e.cc, params)
@@ -199,6 +201,10 @@ func (e *encoder) send(f *astiav.Frame) error {
 	if got := formatOf(f); got != e.format {
 		return ffmpeg.Errorf(ffmpeg.CodeUnsupported, "video stream %d changes from %s to %s at %s: a change within a file is not supported",
 			e.stream, e.format, got, toDuration(f.Pts(), e.timeBase))
+	}
+	if was, is := e.cc.SampleAspectRatio(), f.SampleAspectRatio(); e.aspectInFrames && !sameShape(was, is) {
+		return ffmpeg.Errorf(ffmpeg.CodeUnsupported, "video stream %d changes the shape of its pixels from %s to %s at %s: a change within a file is not supported",
+			e.stream, ratioOf(squareUnlessSet(was)), ratioOf(squareUnlessSet(is)), toDuration(f.Pts(), e.timeBase))
 	}
 	if e.codec.Name() == x265 && interlaced(f) {
 		return e.noFields()

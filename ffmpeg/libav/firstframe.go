@@ -53,7 +53,7 @@ func firstFrame(path string, frame *astiav.Frame) (bool, error) {
 }
 
 // describe tells the encoder what the source's first picture says and its container may
-// not: that it is of two fields, which many containers are silent or wrong about; and
+// not: the shape of its pixels; that it is of two fields, which many containers are silent or wrong about; and
 // of the display that it was mastered on and of its brightest light (SMPTE ST 2086,
 // CTA-861.3), which players need to show HDR10.
 func describe(e *encoder, in *input, path string) error {
@@ -65,6 +65,9 @@ func describe(e *encoder, in *input, path string) error {
 	found, err := firstFrame(path, frame)
 	if err != nil {
 		return err
+	}
+	if e.aspectInFrames = !isRatio(in.video.SampleAspectRatio()); found && e.aspectInFrames {
+		e.cc.SetSampleAspectRatio(frame.SampleAspectRatio())
 	}
 	isInterlaced, bottomFirst := fields(in.video.CodecParameters())
 	if found && !isInterlaced && interlaced(frame) {

@@ -56,11 +56,12 @@ func Mosaic(ctx context.Context, spec ffmpeg.Spec, covers Covers, progress func(
 	if err != nil {
 		return ffmpeg.Report{}, err
 	}
-	out, err := openOutput(spec.Output, spec.Format)
+	out, err := openOutput(spec.Output, choose(in, spec, true))
 	if err != nil {
 		return ffmpeg.Report{}, err
 	}
 	defer out.Close()
+	out.dropStreams = spec.DropStreams
 	enc, err := openEncoder(in, spec.Input, spec.Video, out.globalHeader())
 	if err != nil {
 		return ffmpeg.Report{}, err
@@ -94,7 +95,7 @@ func Mosaic(ctx context.Context, spec ffmpeg.Spec, covers Covers, progress func(
 		return ffmpeg.Report{}, err
 	}
 	output := source
-	output.Format, output.Codec, output.Streams = spec.Format, codec, out.fc.NbStreams()
+	output.Format, output.Codec, output.Streams = out.format, codec, out.fc.NbStreams()
 	output.Duration = p.artist.end.Seconds()
 	return ffmpeg.Report{
 		Source: source, Output: output,

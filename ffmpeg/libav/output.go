@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"syscall"
 
@@ -22,6 +21,11 @@ type output struct {
 	routes map[int]*route // by index of the source's stream
 	// dropped names each stream of the source that is left out, and why.
 	dropped []string
+	// sources are the source's streams, and unheld those of them that the container has no
+	// place for.
+	sources, unheld []*astiav.Stream
+	// dropStreams: they may be left out.
+	dropStreams bool
 }
 
 // A route says where packets of one source stream go.
@@ -31,8 +35,19 @@ type route struct {
 	verbatim bool            // the container stores their payloads as they are
 	written  tally
 	config   adtsConfig
+	// converter makes what is written of what is read; nil: they are the same.
+	converter converter
 }
 
+// A converter makes packets of other packets, as a codec does: send takes one over, or nil
+// at the end, and receive gives what has come of it until astiav.ErrEagain or ErrEof.
+type converter interface {
+	send(*astiav.Packet) error
+	receive(*astiav.Packet) error
+	Close()
+}
+
+// openOutput creates a file. Format is a value of ffmpeg.Formats.
 func openOutput(path, format string) (_ *output, err error) {
 	fc, err := astiav.AllocOutputFormatContext(nil, format, "file:"+path) // faststart reads it again by that name
 	if err != nil {
@@ -61,16 +76,20 @@ func (o *output) globalHeader() bool {
 // the same order: the encoder's in place of the video, copies of the others. With
 // no encoder the video is copied too.
 func (o *output) addStreams(in *input, e *encoder) error {
+	o.sources = in.fc.Streams()
 	for _, s := range in.fc.Streams() {
 		var err error
 		if s.Index() == in.video.Index() && e != nil {
 			err = o.addEncoded(s, e)
 		} else {
-			err = o.addCopy(s)
+			err = o.addCopy(in, s)
 		}
 		if err != nil {
 			return err
 		}
+	}
+	if err := o.judgeLosses(); err != nil {
+		return err
 	}
 	if err := copyMetadata(in.fc.Metadata(), o.fc.SetMetadata); err != nil {
 		return fmt.Errorf("copy metadata: %w", err)
@@ -103,27 +122,10 @@ func (o *output) addEncoded(source *astiav.Stream, e *encoder) error {
 	return nil
 }
 
-// inTransportStream are the codecs that MPEG-TS has a stream type or descriptor
-// for. libav writes any other as private data, which no player can make anything
-// of, and calls it done.
-var inTransportStream = []astiav.CodecID{
-	astiav.CodecIDH264, astiav.CodecIDHevc, astiav.CodecIDMpeg2Video, astiav.CodecIDMpeg1Video, astiav.CodecIDMpeg4,
-	astiav.CodecIDMp2, astiav.CodecIDMp3, astiav.CodecIDAac, astiav.CodecIDAacLatm, astiav.CodecIDAc3, astiav.CodecIDEac3,
-	astiav.CodecIDOpus, astiav.CodecIDDts, astiav.CodecIDTruehd,
-	astiav.CodecIDDvbSubtitle, astiav.CodecIDDvbTeletext, astiav.CodecIDSmpteKlv, astiav.CodecIDTimedId3,
-}
-
-func (o *output) canHold(id astiav.CodecID) bool {
-	if o.format == "mpegts" {
-		return slices.Contains(inTransportStream, id)
-	}
-	return canHold(o.fc, id)
-}
-
 // timecodeTag is the sample entry of a QuickTime timecode track: tmcd.
 const timecodeTag = astiav.CodecTag('t' | 'm'<<8 | 'c'<<16 | 'd'<<24)
 
-func (o *output) addCopy(source *astiav.Stream) error {
+func (o *output) addCopy(in *input, source *astiav.Stream) error {
 	params := source.CodecParameters()
 	kind := params.MediaType()
 	switch {
@@ -131,14 +133,15 @@ func (o *output) addCopy(source *astiav.Stream) error {
 		// Cover art is a frame of the video more often than not.
 		o.drop(source, "a still picture that no face was looked for in")
 		return nil
-	case kind == astiav.MediaTypeVideo || kind == astiav.MediaTypeAudio || kind == astiav.MediaTypeSubtitle:
-		if !o.canHold(params.CodecID()) {
-			return ffmpeg.Errorf(ffmpeg.CodeUnsupported, "%s can't be copied into %s: choose another container for the output, such as .mkv or .mov", nameOf(source), o.format)
+	case isCounted(source):
+		if !holds(o.format, source) {
+			o.unheld = append(o.unheld, source)
+			return nil
 		}
 	case params.CodecTag() == timecodeTag && (o.format == "mp4" || o.format == "mov"):
 		return nil // the muxer makes one of the video's metadata, where the demuxer put it
 	case kind == astiav.MediaTypeAttachment && o.format == "matroska": // the codec is but a guess
-	case !o.canHold(params.CodecID()) || params.CodecID() == astiav.CodecIDNone:
+	case !holds(o.format, source):
 		o.drop(source, o.format+" can't hold it")
 		return nil
 	}
@@ -149,10 +152,12 @@ func (o *output) addCopy(source *astiav.Stream) error {
 	if err := params.Copy(s.CodecParameters()); err != nil {
 		return fmt.Errorf("copy parameters of stream %d: %w", source.Index(), err)
 	}
-	o.tag(s)
 	if kind == astiav.MediaTypeVideo {
-		setSampleAspectRatio(s, params.SampleAspectRatio())
+		if err := o.copyPixelAspect(in, s); err != nil {
+			return err
+		}
 	}
+	o.tag(s)
 	return nil
 }
 
@@ -255,6 +260,30 @@ func (o *output) write(pkt *astiav.Packet) error {
 		pkt.Unref()
 		return nil
 	}
+	if r.converter == nil {
+		return o.store(r, source, pkt)
+	}
+	if err := r.converter.send(pkt); err != nil {
+		return err
+	}
+	return o.drain(r, source, pkt)
+}
+
+// drain stores what a converter has ready. It uses pkt for that.
+func (o *output) drain(r *route, source int, pkt *astiav.Packet) error {
+	for {
+		if err := r.converter.receive(pkt); errors.Is(err, astiav.ErrEagain) || errors.Is(err, astiav.ErrEof) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if err := o.store(r, source, pkt); err != nil {
+			return err
+		}
+	}
+}
+
+func (o *output) store(r *route, source int, pkt *astiav.Packet) error {
 	if err := o.keepsConfig(r, source, pkt); err != nil {
 		return err
 	}
@@ -276,6 +305,9 @@ func (o *output) write(pkt *astiav.Packet) error {
 // finish writes the end of the file, closes it and reads it again. A full disk may
 // show only here.
 func (o *output) finish() error {
+	if err := o.flush(); err != nil {
+		return err
+	}
 	if err := o.fc.WriteTrailer(); err != nil {
 		return fmt.Errorf("write trailer: %w", err)
 	}
@@ -288,6 +320,27 @@ func (o *output) finish() error {
 		return err
 	}
 	return o.sync()
+}
+
+// flush writes what converters still hold.
+func (o *output) flush() error {
+	pkt := astiav.AllocPacket()
+	if pkt == nil {
+		return errors.New("write the last packets: out of memory")
+	}
+	defer pkt.Free()
+	for source, r := range o.routes {
+		if r.converter == nil {
+			continue
+		}
+		if err := r.converter.send(nil); err != nil {
+			return err
+		}
+		if err := o.drain(r, source, pkt); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sync has the file on the disk before anybody gives it its final name.
@@ -308,6 +361,12 @@ func (o *output) Close() {
 	if o.pb != nil {
 		_ = o.pb.Close() // finish was not reached: the file is of no use
 		o.pb = nil
+	}
+	for _, r := range o.routes {
+		if r.converter != nil {
+			r.converter.Close()
+			r.converter = nil
+		}
 	}
 	o.fc.Free()
 }

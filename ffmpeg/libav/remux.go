@@ -21,11 +21,12 @@ func Remux(ctx context.Context, spec ffmpeg.Spec, progress func(ffmpeg.Progress)
 		return ffmpeg.Report{}, err
 	}
 	defer in.Close()
-	out, err := openOutput(spec.Output, spec.Format)
+	out, err := openOutput(spec.Output, choose(in, spec, false))
 	if err != nil {
 		return ffmpeg.Report{}, err
 	}
 	defer out.Close()
+	out.dropStreams = spec.DropStreams
 	if err := out.addStreams(in, nil); err != nil {
 		return ffmpeg.Report{}, err
 	}
@@ -45,7 +46,7 @@ func Remux(ctx context.Context, spec ffmpeg.Spec, progress func(ffmpeg.Progress)
 		return ffmpeg.Report{}, err
 	}
 	output := source
-	output.Format, output.Streams, output.Duration = spec.Format, out.fc.NbStreams(), length.Seconds()
+	output.Format, output.Streams, output.Duration = out.format, out.fc.NbStreams(), length.Seconds()
 	return ffmpeg.Report{Source: source, Output: output, Frames: frames, Dropped: out.dropped}, nil
 }
 

@@ -6,6 +6,7 @@ package libav
 // #include <libavutil/avutil.h>
 // #include <libavutil/mem.h>
 // #include <libavutil/pixdesc.h>
+// #include <stdlib.h>
 //
 // // copy_chapters gives dst a copy of src's chapters, which avformat_free_context
 // // frees with dst. libavformat has no public call for it.
@@ -65,6 +66,31 @@ package libav
 //             return ret;
 //     }
 //     return 0;
+// }
+//
+// // can_hold reports whether a muxer takes a copy of a stream: it gets one in a file of
+// // its own, in memory, which is thrown away. Only that tells: lists of codecs say less
+// // than muxers write, and more.
+// static int can_hold(const char *format, const AVStream *like) {
+//     AVFormatContext *fc = NULL;
+//     int ret = avformat_alloc_output_context2(&fc, NULL, format, NULL);
+//     if (ret < 0)
+//         return ret;
+//     AVStream *s = avformat_new_stream(fc, NULL);
+//     ret = s ? avcodec_parameters_copy(s->codecpar, like->codecpar) : AVERROR(ENOMEM);
+//     if (ret >= 0)
+//         ret = avio_open_dyn_buf(&fc->pb);
+//     if (ret >= 0) {
+//         s->codecpar->codec_tag = 0;
+//         s->time_base = like->time_base;
+//         ret = avformat_write_header(fc, NULL);
+//         uint8_t *written = NULL;
+//         avio_close_dyn_buf(fc->pb, &written);
+//         av_free(written);
+//         fc->pb = NULL;
+//     }
+//     avformat_free_context(fc);
+//     return ret;
 // }
 import "C"
 
@@ -130,11 +156,14 @@ func lendSideData(to *astiav.CodecContext, from *astiav.Frame) error {
 	return check(C.lend_side_data(codecPointer(to), framePointer(from)))
 }
 
-// canHold reports whether the muxer knows a way to store the codec. Where the
-// muxer can't say, it is asked by WriteHeader.
-func canHold(fc *astiav.FormatContext, id astiav.CodecID) bool {
-	ret := C.avformat_query_codec(formatPointer(fc).oformat, C.enum_AVCodecID(id), C.FF_COMPLIANCE_NORMAL)
-	return ret != 0
+// codecIDAribCaption is that of Japanese and Brazilian captions.
+const codecIDAribCaption = astiav.CodecID(C.AV_CODEC_ID_ARIB_CAPTION)
+
+// canHold reports whether a muxer takes a copy of the stream.
+func canHold(format string, s *astiav.Stream) bool {
+	name := C.CString(format)
+	defer C.free(unsafe.Pointer(name))
+	return C.can_hold(name, streamPointer(s)) >= 0
 }
 
 // timestamp is the frame's presentation time in its stream's time base, also

@@ -70,6 +70,13 @@ func Cases() []Case {
 		{Group: "size", What: "odd width, 4:2:0", Make: []string{"-vf scale=321:180,format=yuv444p,format=yuv420p -c:v libvpx-vp9 -deadline realtime -cpu-used 8 -c:a libopus a.webm"}, To: ".mkv", Refused: unsupported, Says: "width must be a multiple of 2"},
 		{Group: "size", What: "pixels of 4:3", Make: []string{"-vf setsar=4/3 a.mp4"}},
 		{Group: "size", What: "pixels of 64:45, Matroska", Make: []string{"-vf setsar=64/45 a.mkv"}},
+		{Group: "size", What: "pixels of 4:3, as the container alone says, MP4", Make: []string{"-vf setsar=1 flat.mp4", "-i flat.mp4 -map 0 -c copy -aspect 64:27 a.mp4"}},
+		{Group: "size", What: "pixels of 4:3, as the container alone says, MP4 to TS", Make: []string{"-vf setsar=1 flat.mp4", "-i flat.mp4 -map 0 -c copy -aspect 64:27 a.mp4"}, To: ".ts"},
+		{Group: "size", What: "pixels of 4:3, as the container alone says, HEVC, MOV to TS", Make: []string{"-vf setsar=1 " + hevc + " flat.mp4", "-i flat.mp4 -map 0 -c copy -aspect 64:27 a.mov"}, To: ".ts"},
+		{Group: "size", What: "pixels of 4:3, as the container alone says, Matroska", Make: []string{"-vf setsar=1 flat.mp4", "-i flat.mp4 -map 0 -c copy -aspect 64:27 a.mkv"}},
+		{Group: "size", What: "pixels of 1:1, and of 64:45 by its codec, MP4", Make: []string{"-vf setsar=64/45 flat.mp4", "-i flat.mp4 -map 0 -c copy -aspect 16:9 a.mp4"}},
+		{Group: "size", What: "pixels of 1:1, and of 4:3 by its codec, MPEG-4, AVI", Make: []string{"-vf setsar=4/3 -c:v mpeg4 -q:v 2 -bf 0 -c:a libmp3lame flat.avi", "-i flat.avi -map 0 -c copy -aspect 16:9 a.avi"}, To: ".mkv"},
+		{Group: "size", What: "shape of the pixels changes in the middle, TS", Make: []string{"-vf setsar=1 -t 1 1.ts", "-vf setsar=4/3 -t 1 -output_ts_offset 1.2 2.ts", "-i concat:1.ts|2.ts -map 0 -c copy a.ts"}, Refused: unsupported, Says: "changes the shape of its pixels from 1:1 to 4:3"},
 		{Group: "size", What: "2×2", Make: []string{"-vf scale=2:2 a.mp4"}},
 		{Group: "size", What: "16×16, HEVC", Make: []string{"-vf scale=16:16 " + hevc + " a.mp4"}},
 		{Group: "size", What: "4096×2160", Make: []string{"-vf scale=4096:2160 -frames:v 6 -preset ultrafast a.mp4"}, Pictures: 2},
@@ -147,6 +154,15 @@ func Cases() []Case {
 		{Group: "sound", What: "WavPack, Matroska", Make: []string{"-c:a wavpack a.mkv"}},
 		{Group: "sound", What: "MP2, TS to MP4", Make: []string{"-c:a mp2 a.ts"}, To: ".mp4", Differs: []string{"stream 1 (mp2) is mp3, 48000 Hz, mono"}, Why: "kept; MP4 has one name for MP2 and MP3"},
 		{Group: "sound", What: "E-AC-3, TS", Make: []string{"-c:a eac3 a.ts"}},
+		{Group: "sound", What: "DTS without a descriptor, TS", Make: []string{"-c:a dca -strict -2 a.ts"}},
+		{Group: "sound", What: "DTS, TS to Matroska", Make: []string{"-c:a dca -strict -2 a.ts"}, To: ".mkv"},
+		{Group: "sound", What: "TrueHD, TS", Make: []string{"-c:a truehd -strict -2 a.ts"}},
+		{Group: "sound", What: "AC-3 as private data, TS to MP4", Make: []string{"-c:a ac3 a.ts"}, Then: private, To: ".mp4"},
+		{Group: "sound", What: "E-AC-3 as private data, TS", Make: []string{"-c:a eac3 a.ts"}, Then: private},
+		{Group: "sound", What: "AAC as private data, TS to MP4", Make: []string{"a.ts"}, Then: private, To: ".mp4"},
+		{Group: "sound", What: "MP2 as private data, TS", Make: []string{"-c:a mp2 a.ts"}, Then: private},
+		{Group: "sound", What: "AAC (LATM), TS", Make: []string{"-f mpegts -mpegts_flags latm a.ts"}},
+		{Group: "sound", What: "Opus, TS", Make: []string{"-c:a libopus a.ts"}},
 		{Group: "sound", What: "MP3", Make: []string{"-c:a libmp3lame a.mp4"}},
 		{Group: "sound", What: "FLAC, Matroska", Make: []string{"-c:a flac a.mkv"}},
 		{Group: "sound", What: "ALAC, MOV", Make: []string{"-c:a alac a.mov"}},
@@ -185,6 +201,8 @@ func Cases() []Case {
 		{Group: "codecs", What: "HEVC, hvc1", Make: []string{hevc + " -tag:v hvc1 a.mp4"}},
 		{Group: "codecs", What: "HEVC, hev1", Make: []string{hevc + " -tag:v hev1 a.mp4"}},
 		{Group: "codecs", What: "HEVC, TS", Make: []string{hevc + " a.ts"}},
+		{Group: "codecs", What: "H.264 as private data, TS to MP4", Make: []string{"a.ts"}, Then: private, To: ".mp4"},
+		{Group: "codecs", What: "HEVC as private data, TS", Make: []string{hevc + " a.ts"}, Then: private},
 		{Group: "codecs", What: "HEVC to H.264", Make: []string{hevc + " a.mp4"}, Flags: []string{"--codec", "h264"}},
 		{Group: "codecs", What: "H.264 to HEVC", Make: []string{"a.mp4"}, Flags: []string{"--codec", "hevc"}},
 		{Group: "codecs", What: "MPEG-2, TS", Make: []string{"-c:v mpeg2video -q:v 2 -c:a mp2 a.ts"}},
@@ -335,6 +353,49 @@ func dynamicHDR(body []byte) []byte {
 			return body
 		}
 	}
+}
+
+// private has a transport stream say of none of its streams what it is: of each that it is
+// private data, with no descriptor (ISO/IEC 13818-1, 2.4.4.8).
+func private(body []byte) []byte {
+	const pid, header, loop = 0x1000, 5, 12
+	for at := 0; at+188 <= len(body); at += 188 {
+		packet := body[at:][:188]
+		if binary.BigEndian.Uint16(packet[1:])&0x1fff != pid {
+			continue
+		}
+		table := packet[header:]
+		end := 3 + int(binary.BigEndian.Uint16(table[1:])&0xfff) - 4 // its checksum
+		in := loop + int(binary.BigEndian.Uint16(table[10:])&0xfff)
+		out := in
+		for in < end {
+			descriptors := int(binary.BigEndian.Uint16(table[in+3:]) & 0xfff)
+			copy(table[out:], []byte{0x06, table[in+1], table[in+2], 0xf0, 0x00})
+			in, out = in+5+descriptors, out+5
+		}
+		binary.BigEndian.PutUint16(table[1:], 0xb000|uint16(out+4-3))
+		binary.BigEndian.PutUint32(table[out:], checksum(table[:out]))
+		for i := out + 4; i < len(table); i++ {
+			table[i] = 0xff
+		}
+	}
+	return body
+}
+
+// checksum is that of tables in transport streams (ISO/IEC 13818-1, annex A).
+func checksum(table []byte) uint32 {
+	sum := ^uint32(0)
+	for _, b := range table {
+		sum ^= uint32(b) << 24
+		for range 8 {
+			if sum>>31 == 1 {
+				sum = sum<<1 ^ 0x04c11db7
+			} else {
+				sum <<= 1
+			}
+		}
+	}
+	return sum
 }
 
 // longer has the file say that it lasts for hours.

@@ -22,6 +22,9 @@ type Options struct {
 	// 100 percent.
 	Similarity *float64
 	Collection string // of Rekognition, whose faces are searched for
+	// DropStreams allows to leave out sound and subtitles that the output's container can't
+	// hold.
+	DropStreams bool
 	// Sheet asks for a picture beside the output that shows what was covered.
 	Sheet bool
 }
@@ -50,6 +53,7 @@ func optionReaders[T any](of func(*T) *Options) []reader[T] {
 		{"cover", false, func(t *T, f field) error { return f.filled(&of(t).Cover) }},
 		{"similarity", false, func(t *T, f field) error { of(t).Similarity = new(float64); return f.number(of(t).Similarity) }},
 		{"collection", false, func(t *T, f field) error { return f.filled(&of(t).Collection) }},
+		{"dropStreams", false, func(t *T, f field) error { return f.truth(&of(t).DropStreams) }},
 		{"sheet", false, func(t *T, f field) error { return f.truth(&of(t).Sheet) }},
 	}
 }

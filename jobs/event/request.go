@@ -268,6 +268,7 @@ func (r Request) refuseStrangers() error {
 		{"cover", r.Options.Cover != ""},
 		{"similarity", r.Options.Similarity != nil},
 		{"collection", r.Options.Collection != ""},
+		{"dropStreams", r.Options.DropStreams},
 		{"sheet", r.Options.Sheet},
 		{"regions", r.Regions != nil},
 		{"settings", r.Settings != Location{} || r.Document != nil},

@@ -173,6 +173,7 @@ func (r Request) MarshalJSON() ([]byte, error) {
 		Cover       string          `json:"cover,omitempty"`
 		Similarity  *float64        `json:"similarity,omitempty"`
 		Collection  string          `json:"collection,omitempty"`
+		DropStreams bool            `json:"dropStreams,omitempty"`
 		Sheet       bool            `json:"sheet,omitempty"`
 		Regions     json.RawMessage `json:"regions,omitempty"`
 		ExternalID  string          `json:"externalId,omitempty"`
@@ -200,6 +201,7 @@ func (r Request) MarshalJSON() ([]byte, error) {
 		Cover:       r.Options.Cover,
 		Similarity:  r.Options.Similarity,
 		Collection:  r.Options.Collection,
+		DropStreams: r.Options.DropStreams,
 		Sheet:       r.Options.Sheet,
 		Regions:     r.Regions,
 		ExternalID:  r.ExternalID,

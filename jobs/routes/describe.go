@@ -28,6 +28,9 @@ func (s Step) String() string {
 	if s.Options.AllowWeak {
 		say("allowWeak", "true")
 	}
+	if s.Options.DropStreams {
+		say("dropStreams", "true")
+	}
 	if s.Options.Sheet {
 		say("sheet", "true")
 	}

@@ -234,10 +234,13 @@ var (
 
 	destination = reader[Step]{"destination", func(s *Step, n node) error { return n.template(&s.Destination) }}
 
+	dropStreams = reader[Step]{"dropStreams", func(s *Step, n node) error { return n.truth(&s.Options.DropStreams) }}
+
 	stepReaders = map[string][]reader[Step]{
-		Remux: {destination},
+		Remux: {destination, dropStreams},
 		Mosaic: {
 			destination,
+			dropStreams,
 			{"style", func(s *Step, n node) error { return n.oneOf(&s.Options.Style, styles) }},
 			{"blocks", func(s *Step, n node) error { s.Options.Blocks = new(int); return n.integer(s.Options.Blocks, 2, 64) }},
 			{"allowWeak", func(s *Step, n node) error { return n.truth(&s.Options.AllowWeak) }},

@@ -1,0 +1,145 @@
+package libav
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/asticode/go-astiav"
+
+	"github.com/mosaicd/mosaicd/ffmpeg"
+)
+
+// inTransportStream are the codecs that MPEG-TS has a stream type or descriptor
+// for. libav writes any other as private data, which no player can make anything
+// of, and calls it done.
+var inTransportStream = []astiav.CodecID{
+	astiav.CodecIDH264, astiav.CodecIDHevc, astiav.CodecIDMpeg2Video, astiav.CodecIDMpeg1Video, astiav.CodecIDMpeg4, astiav.CodecIDVc1,
+	astiav.CodecIDMp2, astiav.CodecIDMp3, astiav.CodecIDAac, astiav.CodecIDAacLatm, astiav.CodecIDAc3, astiav.CodecIDEac3,
+	astiav.CodecIDOpus, astiav.CodecIDDts, astiav.CodecIDTruehd, astiav.CodecIDS302M,
+	astiav.CodecIDDvbSubtitle, astiav.CodecIDDvbTeletext, codecIDAribCaption, astiav.CodecIDSmpteKlv, astiav.CodecIDTimedId3,
+}
+
+// holds reports whether a container has a place for a copy of a stream.
+func holds(format string, s *astiav.Stream) bool {
+	id := s.CodecParameters().CodecID()
+	switch {
+	case id == astiav.CodecIDNone:
+		return false
+	case format == "mpegts":
+		return slices.Contains(inTransportStream, id)
+	}
+	return canHold(format, s)
+}
+
+// isCounted reports whether a stream is one that people see, hear or read.
+func isCounted(s *astiav.Stream) bool {
+	switch s.CodecParameters().MediaType() {
+	case astiav.MediaTypeVideo, astiav.MediaTypeAudio, astiav.MediaTypeSubtitle:
+		return !isPicture(s)
+	}
+	return false
+}
+
+// choose returns the first of the containers that spec takes that holds all of a file's
+// video, sound and subtitles, and else the one that holds most of them. The video is
+// encoded, or copied as it is.
+func choose(in *input, spec ffmpeg.Spec, encoded bool) string {
+	best, least := spec.Format, -1
+	for _, format := range append([]string{spec.Format}, spec.Otherwise...) {
+		lost := 0
+		for _, s := range in.fc.Streams() {
+			if isCounted(s) && !(encoded && s.Index() == in.video.Index()) && !holds(format, s) {
+				lost++
+			}
+		}
+		if least < 0 || lost < least {
+			best, least = format, lost
+		}
+	}
+	return best
+}
+
+// judgeLosses decides what becomes of streams that the container has no place for: a job
+// fails rather than lose one that people see, hear or read. A further form of sound that
+// is kept anyway is left out.
+func (o *output) judgeLosses() error {
+	for _, s := range o.unheld {
+		twin := o.twin(s)
+		switch {
+		case o.dropStreams:
+			o.drop(s, o.format+" can't hold it")
+		case twin != nil:
+			o.drop(s, fmt.Sprintf("%s can't hold it%s; stream %d is kept, which has sound of the same language", o.format, elsewhere(s, o.format), twin.Index()))
+		default:
+			return ffmpeg.Errorf(ffmpeg.CodeUnsupported, "%s can't be copied into %s: %s", nameOf(s), o.format, remedy(s, o.format))
+		}
+	}
+	return nil
+}
+
+// twin is a stream that the output has and that may be the same sound as s in another form.
+func (o *output) twin(s *astiav.Stream) *astiav.Stream {
+	if s.CodecParameters().MediaType() != astiav.MediaTypeAudio {
+		return nil
+	}
+	for _, other := range o.sources {
+		a, b := language(s), language(other)
+		if other.CodecParameters().MediaType() == astiav.MediaTypeAudio && o.routes[other.Index()] != nil &&
+			(a == b || a == "" || b == "") && sameListeners(s, other) {
+			return other
+		}
+	}
+	return nil
+}
+
+// sameListeners reports whether two streams of sound are for the same people: one with
+// comments, or that describes the pictures, is no other form of one without.
+func sameListeners(a, b *astiav.Stream) bool {
+	for _, f := range []astiav.DispositionFlag{
+		astiav.DispositionFlagComment, astiav.DispositionFlagHearingImpaired, astiav.DispositionFlagVisualImpaired, astiav.DispositionFlagDescriptions,
+	} {
+		if a.DispositionFlags().Has(f) != b.DispositionFlags().Has(f) {
+			return false
+		}
+	}
+	return true
+}
+
+// language is what a stream says of its own; empty where that is nothing.
+func language(s *astiav.Stream) string {
+	if d := s.Metadata(); d != nil {
+		if e := d.Get("language", nil, 0); e != nil && e.Value() != "und" {
+			return e.Value()
+		}
+	}
+	return ""
+}
+
+// homes are the extensions of the containers that hold a stream, but for one.
+func homes(s *astiav.Stream, but string) []string {
+	var names []string
+	for _, extension := range []string{".mkv", ".mov", ".mp4", ".ts"} {
+		if format := ffmpeg.Formats[extension]; format != but && holds(format, s) {
+			names = append(names, extension)
+		}
+	}
+	return names
+}
+
+// elsewhere says which containers hold a stream, where one does.
+func elsewhere(s *astiav.Stream, but string) string {
+	if names := homes(s, but); len(names) > 0 {
+		return " (" + strings.Join(names, " or ") + " can)"
+	}
+	return ""
+}
+
+// remedy says what to do about a stream that a container can't hold.
+func remedy(s *astiav.Stream, format string) string {
+	names := homes(s, format)
+	if len(names) == 0 {
+		return "no other container here can hold it: allow its loss (--drop-streams)"
+	}
+	return fmt.Sprintf("choose another container for the output, such as %s, or allow its loss (--drop-streams)", strings.Join(names, " or "))
+}
