@@ -178,6 +178,9 @@ func (h *Handler) interrupted(log *zap.Logger, err error) error {
 	if errors.As(err, &crash) {
 		log.Error(eventEngineCrashed, zap.String("reason", string(crash.Reason)), zap.String("signal", crash.Signal), zap.Int("exit_code", crash.ExitCode), zap.String("stderr", crash.Stderr))
 	}
+	if damaged, ok := errors.AsType[*damagedError](err); ok {
+		log.Warn(eventTransferDamaged, zap.String("object", damaged.at.String()), zap.String("algorithm", damaged.algorithm))
+	}
 	log.Warn(eventJobInterrupted, zap.Error(err))
 	return err
 }

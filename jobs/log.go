@@ -14,6 +14,7 @@ const (
 	eventJobBusy         = "job_busy"         // another worker has it: the message comes again
 	eventJobRepeated     = "job_repeated"     // it had ended before
 	eventEngineCrashed   = "engine_crashed"   //
+	eventTransferDamaged = "transfer_damaged" // what was transferred doesn't match S3's checksum
 	eventResultPublished = "result_published" //
 	eventClaimFailed     = "claim_failed"     // the record of a job could not be written
 	eventJobCancelled    = "job_cancelled"    //

@@ -14,6 +14,7 @@ const (
 	CodeSourceGone        = "source_gone"             // the object, its version or its bucket isn't there
 	CodeSourceChanged     = "source_changed"          // the object was overwritten after the event
 	CodeSourceArchived    = "source_archived"         // the object must be restored from Glacier first
+	CodeDamaged           = "transfer_damaged"        // what is downloaded never matches the checksum that S3 has
 	CodeSourceTooLarge    = "source_too_large"        // larger than the worker's limit
 	CodeInvalidRequest    = "invalid_request"         // an operator's message asks for what can't be
 	CodeInvalidDetections = "invalid_detections"      // the pages of detections are incomplete or make no sense
@@ -63,8 +64,9 @@ func (r *Rejection) Unwrap() error { return r.Err }
 // Reject is how package worker recognises a Rejection; it returns the reason.
 func (r *Rejection) Reject() string { return r.Err.Error() }
 
-// asFailure decides which errors are final: those that say so, and those of the
-// engine that are the file's fault or have come too often. It returns nil where another try may help.
+// asFailure decides which errors are final: those that say so, those of the
+// engine that are the file's fault or have come too often, and damage on the way to
+// and from S3 that has. It returns nil where another try may help.
 func asFailure(err error, failures, limit int) *Failure {
 	var f *Failure
 	if errors.As(err, &f) {
@@ -73,6 +75,9 @@ func asFailure(err error, failures, limit int) *Failure {
 	var said *ffmpeg.Error
 	if errors.As(err, &said) && (said.InFile() || failures >= limit || said.Code == ffmpeg.CodeMemory && failures >= poisonous(ffmpeg.ReasonMemory, limit)) {
 		return &Failure{Code: string(said.Code), Err: err}
+	}
+	if errors.As(err, new(*damagedError)) && failures >= limit {
+		return &Failure{Code: CodeDamaged, Err: fmt.Errorf("%w (in %d attempts)", err, failures)}
 	}
 	var died *ffmpeg.CrashError
 	if errors.As(err, &died) && failures >= poisonous(died.Reason, limit) {

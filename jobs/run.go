@@ -208,7 +208,7 @@ func (h *Handler) judge(ctx context.Context, l *lease, n int, err error) (*Failu
 	if said, ok := errors.AsType[*ffmpeg.Error](err); ok && said.Code == ffmpeg.CodeDiskFull {
 		return nil, err // nobody's fault, and no failure to be counted
 	}
-	if errors.As(err, new(*ffmpeg.Error)) || errors.As(err, new(*ffmpeg.CrashError)) {
+	if errors.As(err, new(*ffmpeg.Error)) || errors.As(err, new(*ffmpeg.CrashError)) || errors.As(err, new(*damagedError)) {
 		failures++
 		if saved := l.change(ctx, func(c *Claim) { c.Steps[n].Failures = failures }); saved != nil {
 			return nil, errors.Join(err, saved)

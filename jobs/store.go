@@ -3,8 +3,10 @@ package jobs
 import (
 	"cmp"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"net/http"
 	"os"
@@ -30,12 +32,17 @@ type S3 interface {
 
 // A store reads and writes whole objects.
 type store struct {
-	s3       S3
-	transfer *transfermanager.Client
+	s3        S3
+	transfer  *transfermanager.Client
+	checksums bool // sent with what is uploaded: not where the SDK is configured to do so only where required
 }
 
 func newStore(client S3) *store {
-	return &store{s3: client, transfer: transfermanager.New(client, func(o *transfermanager.Options) {
+	checksums := true
+	if c, ok := client.(interface{ Options() s3.Options }); ok {
+		checksums = c.Options().RequestChecksumCalculation != aws.RequestChecksumCalculationWhenRequired
+	}
+	return &store{s3: client, checksums: checksums, transfer: transfermanager.New(client, func(o *transfermanager.Options) {
 		o.GetObjectType = tmtypes.GetObjectRanges // of any object, however it was uploaded
 	})}
 }
@@ -83,9 +90,9 @@ func condition(etag string) *string {
 	return aws.String(quoted(etag))
 }
 
-// download copies what head found to a new file.
+// download copies what head found to a new file, and verifies it.
 func (s *store) download(ctx context.Context, o object, path string) (err error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return fmt.Errorf("download %s: %w", o, err)
 	}
@@ -103,7 +110,9 @@ func (s *store) download(ctx context.Context, o object, path string) (err error)
 	if info.Size() != o.bytes {
 		return fmt.Errorf("download %s: %d bytes came of %d", o, info.Size(), o.bytes)
 	}
-	return nil
+	// Its parts were fetched as ranges, of which the SDK verifies nothing.
+	_, err = s.verify(ctx, o, f)
+	return err
 }
 
 // read returns a small object whole. It must have the version and the ETag of want
@@ -180,6 +189,15 @@ func (s *store) upload(ctx context.Context, path string, to event.Location, w wr
 	in := &transfermanager.UploadObjectInput{
 		Bucket: &to.Bucket, Key: &to.Key, ContentType: &w.mediaType, Metadata: w.origin.metadata(),
 	}
+	sum := crc32.NewIEEE()
+	if err := hashRange(ctx, sum, f, 0, info.Size()); err != nil {
+		return Identity{}, fmt.Errorf("upload %s: %w", to, err)
+	}
+	checksum := base64.StdEncoding.EncodeToString(sum.Sum(nil))
+	if s.checksums { // S3 refuses what doesn't match it, also when it puts parts together
+		in.ChecksumAlgorithm, in.ChecksumType = tmtypes.ChecksumAlgorithmCrc32, tmtypes.ChecksumTypeFullObject
+		in.ChecksumCRC32 = &checksum
+	}
 	if w.judge == nil {
 		w.judge = func(_ context.Context, o object) (bool, error) { return o.job == w.origin.job, nil }
 	}
@@ -206,6 +224,9 @@ func (s *store) upload(ctx context.Context, path string, to event.Location, w wr
 		in.Body = f
 		out, err := s.transfer.UploadObject(ctx, in)
 		if err == nil {
+			if got := aws.ToString(out.ChecksumCRC32); got != "" && got != checksum && !ofParts.MatchString(got) {
+				return Identity{}, &damagedError{at: to, algorithm: "CRC32", got: got, want: checksum}
+			}
 			written := Identity{Location: to, ETag: aws.ToString(out.ETag), Bytes: info.Size()}
 			written.VersionID = aws.ToString(out.VersionID)
 			return written, nil

@@ -29,6 +29,7 @@ type metrics struct {
 	queueAge   prometheus.Histogram
 	heartbeats prometheus.Counter
 	leases     prometheus.Counter
+	damaged    prometheus.Counter
 	bytes      prometheus.Counter
 	frames     prometheus.Counter
 	rate       prometheus.Histogram
@@ -49,6 +50,7 @@ func newMetrics() *metrics {
 		queueAge:   prometheus.NewHistogram(prometheus.HistogramOpts{Name: "mosaicd_queue_age_seconds", Help: "How long messages were in the queue before they came here.", Buckets: forever}),
 		heartbeats: prometheus.NewCounter(prometheus.CounterOpts{Name: "mosaicd_heartbeat_failures_total", Help: "Extensions of a message's visibility that failed."}),
 		leases:     prometheus.NewCounter(prometheus.CounterOpts{Name: "mosaicd_leases_lost_total", Help: "Messages that were given up because they could not be kept."}),
+		damaged:    prometheus.NewCounter(prometheus.CounterOpts{Name: "mosaicd_transfers_damaged_total", Help: "Downloads and uploads that did not match the checksum of S3."}),
 		bytes:      prometheus.NewCounter(prometheus.CounterOpts{Name: "mosaicd_source_bytes_total", Help: "Bytes of sources whose faces were covered."}),
 		frames:     prometheus.NewCounter(prometheus.CounterOpts{Name: "mosaicd_frames_total", Help: "Frames of video written."}),
 		rate:       prometheus.NewHistogram(prometheus.HistogramOpts{Name: "mosaicd_frames_per_second", Help: "Frames written in a second of encoding.", Buckets: []float64{1, 2, 5, 10, 20, 30, 50, 75, 100, 150, 200, 400, 800}}),
@@ -56,7 +58,7 @@ func newMetrics() *metrics {
 	}
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.steps, m.failures, m.messages, m.engines, m.queueAge, m.heartbeats, m.leases, m.bytes, m.frames, m.rate, m.residual,
+		m.steps, m.failures, m.messages, m.engines, m.queueAge, m.heartbeats, m.leases, m.damaged, m.bytes, m.frames, m.rate, m.residual,
 	)
 	return m
 }
@@ -103,6 +105,7 @@ func (o observation) number(key string) float64 {
 var ended = map[string]jobs.Status{
 	"job_succeeded": jobs.StatusSucceeded, "job_failed": jobs.StatusFailed,
 	"job_review": jobs.StatusReview, "job_cancelled": jobs.StatusCancelled,
+	"job_superseded": jobs.StatusIgnored,
 }
 
 // settled maps the events that end the handling of a message to what became of it.
@@ -128,6 +131,8 @@ func (m *metrics) count(o observation) {
 		m.heartbeats.Inc()
 	case "lease_lost":
 		m.leases.Inc()
+	case "transfer_damaged":
+		m.damaged.Inc()
 	case "engine_crashed":
 		m.engines.WithLabelValues(o.text("reason")).Inc()
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -24,6 +25,15 @@ func (e env) put(t *testing.T, bucket, key, body string) *s3.PutObjectOutput {
 		t.Fatal(err)
 	}
 	return out
+}
+
+func (e env) keepVersions(t *testing.T, bucket string) {
+	t.Helper()
+	if _, err := e.s3.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{
+		Bucket: &bucket, VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled},
+	}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (e env) get(t *testing.T, in s3.GetObjectInput) (*s3.GetObjectOutput, string) {
@@ -182,12 +192,7 @@ func TestVersions(t *testing.T) {
 	t.Parallel()
 	e := start(t)
 	e.bucket(t, "media")
-	if _, err := e.s3.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{
-		Bucket:                  aws.String("media"),
-		VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled},
-	}); err != nil {
-		t.Fatal(err)
-	}
+	e.keepVersions(t, "media")
 	first, second := e.put(t, "media", "k", "one"), e.put(t, "media", "k", "two!")
 	if first.VersionId == nil || second.VersionId == nil || *first.VersionId == *second.VersionId {
 		t.Fatal("no versions")
@@ -330,5 +335,127 @@ func TestCopyObject(t *testing.T) {
 	out, body := e.get(t, s3.GetObjectInput{Bucket: aws.String("media"), Key: aws.String("to")})
 	if body != "content" || fmt.Sprint(out.Metadata) != "map[a:b]" {
 		t.Fatalf("got %q, %v", body, out.Metadata)
+	}
+}
+
+// TestCopyOfVersion: a version that is not the current one, on conditions.
+func TestCopyOfVersion(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	e.bucket(t, "media")
+	e.keepVersions(t, "media")
+	first := e.put(t, "media", "from", "first")
+	e.put(t, "media", "from", "second")
+	in := &s3.CopyObjectInput{
+		Bucket: aws.String("media"), Key: aws.String("to"), CopySource: aws.String("media/from?versionId=" + url.QueryEscape(*first.VersionId)),
+		CopySourceIfMatch: first.ETag, IfNoneMatch: aws.String("*"), MetadataDirective: types.MetadataDirectiveReplace, Metadata: map[string]string{"a": "b"},
+	}
+	out, err := e.s3.CopyObject(t.Context(), in)
+	if err != nil || aws.ToString(out.CopySourceVersionId) != *first.VersionId || aws.ToString(out.VersionId) == "" || *out.VersionId == *first.VersionId {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	if got, body := e.get(t, s3.GetObjectInput{Bucket: in.Bucket, Key: in.Key}); body != "first" || got.Metadata["a"] != "b" {
+		t.Errorf("got %q, %v", body, got.Metadata)
+	}
+	_, err = e.s3.CopyObject(t.Context(), in)
+	wantCode(t, err, "PreconditionFailed")
+	in.Key, in.CopySourceIfMatch = aws.String("other"), aws.String(`"0"`)
+	_, err = e.s3.CopyObject(t.Context(), in)
+	wantCode(t, err, "PreconditionFailed")
+	in.CopySource = aws.String("media/nothing")
+	_, err = e.s3.CopyObject(t.Context(), in)
+	wantCode(t, err, "NoSuchKey")
+}
+
+func TestConditionalDelete(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	e.bucket(t, "media")
+	first := e.put(t, "media", "k", "first")
+	e.put(t, "media", "k", "second")
+	in := &s3.DeleteObjectInput{Bucket: aws.String("media"), Key: aws.String("k"), IfMatch: first.ETag}
+	_, err := e.s3.DeleteObject(t.Context(), in)
+	wantCode(t, err, "PreconditionFailed")
+	second, body := e.get(t, s3.GetObjectInput{Bucket: in.Bucket, Key: in.Key})
+	if body != "second" {
+		t.Fatalf("got %q", body)
+	}
+	in.IfMatch = second.ETag
+	if _, err := e.s3.DeleteObject(t.Context(), in); err != nil {
+		t.Error(err)
+	}
+	_, err = e.s3.DeleteObject(t.Context(), in)
+	wantCode(t, err, "NoSuchKey")
+}
+
+// TestDeleteOfVersions: the one before is current then.
+func TestDeleteOfVersions(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	e.bucket(t, "media")
+	e.keepVersions(t, "media")
+	var ids []*string
+	for _, body := range []string{"1", "2", "3"} {
+		ids = append(ids, e.put(t, "media", "k", body).VersionId)
+	}
+	remove := func(id *string) {
+		t.Helper()
+		if _, err := e.s3.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String("media"), Key: aws.String("k"), VersionId: id}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	current := func(want string) {
+		t.Helper()
+		if out, got := e.get(t, s3.GetObjectInput{Bucket: aws.String("media"), Key: aws.String("k")}); got != want || out.VersionId == nil {
+			t.Errorf("current is %q of %v, want %q", got, out.VersionId, want)
+		}
+	}
+	remove(ids[2])
+	current("2")
+	remove(ids[1])
+	current("1")
+	e.put(t, "media", "k", "4")
+	current("4")
+	remove(ids[0])
+	current("4")
+}
+
+func TestChecksums(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	e.bucket(t, "media")
+	_, err := e.s3.PutObject(t.Context(), &s3.PutObjectInput{
+		Bucket: aws.String("media"), Key: aws.String("k"), Body: strings.NewReader("hello world"), ChecksumCRC32: aws.String("AAAAAA=="),
+	})
+	wantCode(t, err, "BadDigest")
+	if _, err := e.s3.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("media"), Key: aws.String("k"), Body: strings.NewReader("hello world")}); err != nil {
+		t.Fatal(err)
+	}
+	head := func(mode types.ChecksumMode) *s3.HeadObjectOutput {
+		t.Helper()
+		out, err := e.s3.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String("media"), Key: aws.String("k"), ChecksumMode: mode})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	if out := head(types.ChecksumModeEnabled); aws.ToString(out.ChecksumCRC32) != "DUoRhQ==" || out.ChecksumType != types.ChecksumTypeFullObject {
+		t.Errorf("got %+v", out)
+	}
+	if out := head(""); out.ChecksumCRC32 != nil {
+		t.Errorf("it was not asked for: %+v", out)
+	}
+	// Without one S3 computes its own. The check value of CRC64NVME is of "123456789".
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, e.URL()+"/media/k", strings.NewReader("123456789"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := e.AWSConfig().HTTPClient.Do(r)
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("%v, %v", res, err)
+	}
+	res.Body.Close()
+	if out := head(types.ChecksumModeEnabled); aws.ToString(out.ChecksumCRC64NVME) != "rosUhgp5mIg=" {
+		t.Errorf("got %v", aws.ToString(out.ChecksumCRC64NVME))
 	}
 }

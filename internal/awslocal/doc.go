@@ -44,12 +44,14 @@
 //     refused. The size of a message is not limited.
 //
 // S3:
-//   - Requests are not authenticated, and checksums are kept and sent back, but
-//     not compared with the body.
-//   - GET ignores partNumber and If-Unmodified-Since.
-//   - CopyObject ignores the version of its source, reports the version of the
-//     source for that of the copy, and keeps the source's metadata even with
-//     the directive REPLACE. UploadPartCopy is refused.
+//   - Requests are not authenticated. Of the checksums CRC64NVME, CRC32, CRC32C, SHA-1
+//     and SHA-256 are computed, compared and kept; CompleteMultipartUpload does not
+//     report them, HEAD does.
+//   - GET ignores If-Unmodified-Since. UploadPartCopy is refused.
+//   - A bucket whose versioning was suspended has no null versions.
+//   - When the current version of an object was deleted by its id the one before it is
+//     current again for GET, HEAD and CopyObject; ListObjects leaves it out, and
+//     ListObjectVersions shows a delete marker above it.
 //   - ListObjectVersions reports the MD5 of an object that was uploaded in
 //     parts where S3 reports its multipart ETag.
 //   - Tags of an object are shared by its versions, and stay when it is overwritten
