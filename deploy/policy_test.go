@@ -45,6 +45,11 @@ var actions = map[string][]string{
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-scale-in-protection-endpoint.html
 var besides = []string{"ecs:UpdateTaskProtection", "ecs:GetTaskProtection"}
 
+// withKey are what SQS, SNS and S3 do in the caller's name with a key of the operator's.
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
+var withKey = []string{"kms:Decrypt", "kms:GenerateDataKey"}
+
 // peopleBesides are of calls in packages that are the daemon's as well: mosaicd status
 // and jobs read records through package jobs, cancel and jobs --reindex write there.
 var peopleBesides = []string{"s3:GetObject", "s3:ListBucket", "s3:PutObject"}
@@ -223,13 +228,13 @@ func TestPolicies(t *testing.T) {
 		t.Fatalf("the calls were not found: %v, %v", daemon, people)
 	}
 	byDaemon := needed(daemon)
-	for _, action := range besides {
+	for _, action := range slices.Concat(besides, withKey) {
 		byDaemon[action] = true
 	}
 	compare(t, "DaemonPolicy", statements(t, "cloudformation.yaml", "DaemonPolicy"), byDaemon)
 
 	byPeople := needed(people)
-	for _, action := range peopleBesides {
+	for _, action := range slices.Concat(peopleBesides, withKey) {
 		byPeople[action] = true
 	}
 	compare(t, "OperatorPolicy", statements(t, "cloudformation.yaml", "OperatorPolicy"), byPeople)

@@ -159,11 +159,15 @@ func emf(to io.Writer, namespace string, at time.Time, o observation) error {
 	case end:
 		dimensions["kind"], dimensions["status"] = o.text("kind"), string(status)
 		add("Steps", "Count", 1)
-		failed := 0.0
-		if status == jobs.StatusFailed {
+		failed, review := 0.0, 0.0
+		switch status {
+		case jobs.StatusFailed:
 			failed = 1
+		case jobs.StatusReview:
+			review = 1
 		}
 		add("Failures", "Count", failed)
+		add("Reviews", "Count", review)
 		add("Seconds", "Seconds", o.number("seconds"))
 		if stats, ok := o.fields["stats"].(*jobs.Stats); ok {
 			add("SourceBytes", "Bytes", float64(stats.SourceBytes))
