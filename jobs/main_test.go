@@ -246,6 +246,7 @@ func (c *countingRekognition) GetFaceDetection(ctx context.Context, in *rekognit
 type failingS3 struct {
 	S3
 	refuse atomic.Bool
+	headed func()           // called before an object is looked up
 	got    func(key string) // called when the headers of an object were read
 }
 
@@ -255,6 +256,13 @@ func (f *failingS3) GetObject(ctx context.Context, in *s3.GetObjectInput, o ...f
 		f.got(*in.Key)
 	}
 	return out, err
+}
+
+func (f *failingS3) HeadObject(ctx context.Context, in *s3.HeadObjectInput, o ...func(*s3.Options)) (*s3.HeadObjectOutput, error) {
+	if f.headed != nil {
+		f.headed()
+	}
+	return f.S3.HeadObject(ctx, in, o...)
 }
 
 func (f *failingS3) PutObject(ctx context.Context, in *s3.PutObjectInput, o ...func(*s3.Options)) (*s3.PutObjectOutput, error) {

@@ -118,22 +118,28 @@ func (s *store) download(ctx context.Context, o object, path string) (err error)
 // read returns a small object whole. It must have the version and the ETag of want
 // where want has one.
 func (s *store) read(ctx context.Context, want Identity, limit int64) ([]byte, error) {
+	body, _, err := s.readTagged(ctx, want, limit)
+	return body, err
+}
+
+// readTagged is read that returns the ETag, too.
+func (s *store) readTagged(ctx context.Context, want Identity, limit int64) (body []byte, etag string, err error) {
 	at := want.Location
 	out, err := s.s3.GetObject(ctx, &s3.GetObjectInput{
 		Bucket: &at.Bucket, Key: &at.Key, VersionId: version(at), IfMatch: condition(want.ETag),
 	})
 	if err != nil {
-		return nil, sourceError(err, "read %s: %w", at, err)
+		return nil, "", sourceError(err, "read %s: %w", at, err)
 	}
 	defer out.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(out.Body, limit+1))
+	body, err = io.ReadAll(io.LimitReader(out.Body, limit+1))
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", at, err)
+		return nil, "", fmt.Errorf("read %s: %w", at, err)
 	}
 	if int64(len(body)) > limit {
-		return nil, failf(CodeInvalidRequest, "read %s: larger than %d bytes", at, limit)
+		return nil, "", failf(CodeInvalidRequest, "read %s: larger than %d bytes", at, limit)
 	}
-	return body, nil
+	return body, aws.ToString(out.ETag), nil
 }
 
 // maxListed is how many objects below one prefix are looked at.

@@ -131,6 +131,8 @@ func (c *checkCommand) explain(std streams, what string, e event.Event, cfg jobs
 		for i, s := range job.Steps {
 			say("  %d. %s to %s", i+1, s.Kind, s.Destination)
 		}
+	case event.Unreadable:
+		say("%s: %s: the message goes to the dead-letter queue when the other records were worked", what, e.Reason)
 	case event.Request:
 		if e.Source.Bucket == "" {
 			say("%s: %s, collection %s, as the message says", what, e.Kind, e.Options.Collection)
