@@ -89,7 +89,8 @@ func (h *Handler) Handle(ctx context.Context, m types.Message) error {
 		case event.ObjectCreated:
 			err = h.upload(ctx, log, e, message)
 		case event.Request:
-			err = h.start(ctx, log, fromRequest(e, message, h.cfg), message)
+			job := fromRequest(e, message, h.cfg)
+			err = h.start(ctx, log, job.refusedFor(e.Kind, h.cfg.judgeRequest(e)), message)
 		case event.MediaConvertChanged:
 			err = h.cloudChanged(ctx, log, e, message)
 		case event.FaceSearchEnded:
@@ -127,6 +128,10 @@ func ignored(log *zap.Logger, source event.Location, reason string) {
 func (h *Handler) upload(ctx context.Context, log *zap.Logger, e event.ObjectCreated, message string) error {
 	if h.cfg.ours(e.Location()) {
 		return h.ignore(ctx, log, e, nil, reasonOurs, message)
+	}
+	if reason := h.cfg.strange(e.Bucket); reason != "" {
+		ignored(log, e.Location(), reason)
+		return nil
 	}
 	if event.IsSidecar(e.Key) {
 		return h.sidecar(ctx, log, e, message)

@@ -548,7 +548,7 @@ func TestHandleSeveralRecords(t *testing.T) {
 
 func TestHandleRequest(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newBench(t, func(c *Config) { c.OutputBuckets = []string{uploads} })
 	b.put("a.mp4", "video", map[string]string{jobMetadata: "some id"}) // a person may ask for it again
 	b.put("faces-1.json", `{"JobStatus":"SUCCEEDED","NextToken":"x","Faces":[{"Timestamp":0,"Face":{"BoundingBox":{"Left":0.1,"Top":0.1,"Width":0.2,"Height":0.2}}}]}`, nil)
 	b.put("faces-2.json", `{"JobStatus":"SUCCEEDED","Faces":[{"Timestamp":0,"Face":{"BoundingBox":{"Left":0.6,"Top":0.6,"Width":0.2,"Height":0.2}}}]}`, nil)

@@ -224,7 +224,7 @@ func TestDestinationTaken(t *testing.T) {
 			if c.routes != "" {
 				change = routed(c.routes)
 			}
-			b := newBench(t, change)
+			b := newBench(t, change, func(c *Config) { c.SourceBuckets = []string{uploads, results, "more"} })
 			c.first(b)
 			b.published()
 			second := c.second(b)

@@ -41,6 +41,9 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, l *lease, n int, r
 	if at := step.Destination; at.Bucket == c.Job.Source.Bucket && at.Key == c.Job.Source.Key {
 		return failf(CodeInvalidRequest, "destination %s is the source, which is never overwritten", at)
 	}
+	if err := h.cfg.judgeDestination(step.Destination); err != nil {
+		return err
+	}
 	source, err := h.source(ctx, l, n)
 	if err != nil {
 		return err

@@ -188,7 +188,8 @@ func newBench(t *testing.T, change ...func(*Config)) *bench {
 	}
 	c := Config{
 		OutputBucket: results, OutputPrefix: "mosaic/", TopicARN: arns["results"], Scratch: b.scratch,
-		Detector: DetectorBuiltin, Settings: DefaultSettings(), Cloud: CloudConfig{Role: "arn:aws:iam::000000000000:role/mediaconvert"},
+		SourceBuckets: []string{uploads, results},
+		Detector:      DetectorBuiltin, Settings: DefaultSettings(), Cloud: CloudConfig{Role: "arn:aws:iam::000000000000:role/mediaconvert"},
 		Rekognition: RekognitionConfig{TopicARN: arns["AmazonRekognition"], Role: "arn:aws:iam::000000000000:role/rekognition"},
 	}
 	for _, f := range change {
