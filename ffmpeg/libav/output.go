@@ -79,6 +79,10 @@ func (o *output) addStreams(in *input, e *encoder) error {
 	o.sources = in.fc.Streams()
 	for _, s := range in.fc.Streams() {
 		var err error
+		if slices.Contains(in.empty, s.Index()) {
+			o.drop(s, "the file announces it and has nothing of it")
+			continue
+		}
 		if s.Index() == in.video.Index() && e != nil {
 			err = o.addEncoded(s, e)
 		} else {
