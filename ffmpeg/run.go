@@ -1,7 +1,6 @@
 package ffmpeg
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -67,7 +66,7 @@ func Self(args ...string) (*Engine, error) {
 // It is also killed when this process dies.
 func (e *Engine) Run(ctx context.Context, spec Spec, progress func(Progress)) (Report, error) {
 	spec.Sandbox = e.Sandbox
-	work, err := json.Marshal(spec)
+	work, err := spec.reader()
 	if err != nil {
 		return Report{}, fmt.Errorf("encode the engine's work: %w", err)
 	}
@@ -81,7 +80,7 @@ func (e *Engine) Run(ctx context.Context, spec Spec, progress func(Progress)) (R
 	defer stop()
 	cmd := exec.CommandContext(running, e.path, e.args...)
 	cmd.Env = childEnvironment
-	cmd.Stdin = bytes.NewReader(work)
+	cmd.Stdin = work
 	stderr := &tail{limit: stderrTail}
 	cmd.Stderr = stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}

@@ -4,7 +4,12 @@
 // needs no C.
 package ffmpeg
 
-import "encoding/json"
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"strings"
+)
 
 // An Op is what the child does with its input.
 type Op string
@@ -68,6 +73,19 @@ type Spec struct {
 
 	// Sandbox says how the child shuts itself in. Engine sets it.
 	Sandbox Sandbox `json:"sandbox,omitzero"`
+}
+
+// reader reads s as JSON. The tracks, which can be hundreds of megabytes, are not copied.
+func (s Spec) reader() (io.Reader, error) {
+	tracks := s.Tracks
+	s.Tracks = nil
+	head, err := json.Marshal(s)
+	if err != nil || tracks == nil {
+		return bytes.NewReader(head), err
+	}
+	return io.MultiReader(
+		bytes.NewReader(bytes.TrimSuffix(head, []byte("}"))), strings.NewReader(`,"tracks":`), bytes.NewReader(tracks), strings.NewReader("}"),
+	), nil
 }
 
 // Sandbox is what the child may use up; 0 is no limit.

@@ -83,9 +83,12 @@ func (c Cover) Run(ctx context.Context, engine Engine, progress func(Phase, ffmp
 	if err != nil {
 		return Covered{}, err
 	}
-	done.Seen, done.Tracks = detections.Faces, detections.Track(c.Settings.covers())
+	done.Seen = detections.Faces
+	if done.Tracks, err = detections.Track(ctx, c.Settings.covers()); err != nil {
+		return Covered{}, fmt.Errorf("follow the faces: %w", err)
+	}
 	done.Faces = len(done.Tracks)
-	encoded, err := json.Marshal(c.Regions.Apply(done.Tracks))
+	encoded, err := c.Regions.Apply(done.Tracks).MarshalJSON() // json.Marshal would copy what may be large
 	if err != nil {
 		return Covered{}, fmt.Errorf("encode tracks: %w", err)
 	}
@@ -131,11 +134,14 @@ func (c Cover) verify(ctx context.Context, engine Engine, seen faces.Detections,
 	if err != nil {
 		return fmt.Errorf("look for faces in the output: %w", err)
 	}
-	found, err := faces.Parse(report.Detections)
+	found, err := faces.ParseBuiltin(report.Detections)
 	if err != nil {
 		return err
 	}
-	done.Residual, done.Verifying = seen.Unspared(found.Faces, c.Settings.covers()), time.Since(started)
+	if done.Residual, err = seen.Unspared(ctx, found.Faces, c.Settings.covers()); err != nil {
+		return fmt.Errorf("look for faces in the output: %w", err)
+	}
+	done.Verifying = time.Since(started)
 	return nil
 }
 
@@ -164,7 +170,7 @@ func (c Cover) detect(ctx context.Context, engine Engine, done *Covered, progres
 		return faces.Detections{}, fmt.Errorf("look for faces in %s: %w", filepath.Base(c.Source), err)
 	}
 	done.Detecting = time.Since(started)
-	found, err := faces.Parse(report.Detections)
+	found, err := faces.ParseBuiltin(report.Detections)
 	if err != nil {
 		return faces.Detections{}, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"image/png"
+	"io"
 	"os"
 	"path"
 	"path/filepath"
@@ -40,9 +41,6 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, l *lease, n int, r
 	mediaType := mediaTypes[extension]
 	if at := step.Destination; at.Bucket == c.Job.Source.Bucket && at.Key == c.Job.Source.Key {
 		return failf(CodeInvalidRequest, "destination %s is the source, which is never overwritten", at)
-	}
-	if err := h.cfg.judgeDestination(step.Destination); err != nil {
-		return err
 	}
 	source, err := h.source(ctx, l, n)
 	if err != nil {
@@ -256,21 +254,34 @@ func (h *Handler) detections(ctx context.Context, at []event.Location, of event.
 	if len(at) == 0 {
 		return nil, nil
 	}
-	var pages [][]byte
-	for _, page := range at {
-		body, err := h.store.read(ctx, Identity{Location: page}, maxPageBytes)
-		if err != nil {
-			return nil, err
-		}
-		pages = append(pages, body)
-	}
-	d, err := faces.Parse(pages...)
+	d, err := h.pages(ctx, len(at), func(i int) event.Location { return at[i] })
 	if err != nil {
-		return nil, &Failure{Code: CodeInvalidDetections, Err: err}
+		return nil, err
 	}
 	if o := d.Source; o.Name != "" && (o.Bucket != of.Bucket || o.Name != of.Key || o.Version != "" && of.VersionID != "" && o.Version != of.VersionID) {
 		return nil, failf(CodeInvalidDetections, "the detections are of s3://%s/%s, not of %s: "+
 			"if that is a copy of it, take the field Video out of their pages", o.Bucket, o.Name, of)
+	}
+	return d, nil
+}
+
+// pages reads the pages of one result of detections, one after the other.
+func (h *Handler) pages(ctx context.Context, n int, at func(i int) event.Location) (*faces.Detections, error) {
+	r := faces.Reader{Pages: n}
+	for i := range n {
+		err := h.store.stream(ctx, Identity{Location: at(i)}, maxPageBytes, func(body io.Reader) error {
+			if err := r.Read(body); err != nil {
+				return &Failure{Code: CodeInvalidDetections, Err: err}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	d, err := r.Detections()
+	if err != nil {
+		return nil, &Failure{Code: CodeInvalidDetections, Err: err}
 	}
 	return &d, nil
 }

@@ -29,7 +29,6 @@ const (
 	CodeCollection        = "collection"              // Rekognition doesn't do that to a collection, or not with this picture
 	CodeResidualFaces     = "residual_faces"          // of a result for review: faces are still found in it
 	CodeCancelled         = "cancelled"               // somebody did
-	CodeNotAllowed        = "not_allowed"             // who asks for it may not: see SECURITY.md
 	CodeIgnored           = "ignored"                 // there was nothing to do
 	CodeDestinationTaken  = "destination_taken"       // something made of another source is there, or something that mosaicd did not write
 	CodeSuperseded        = "superseded"              // of an ignored result: a newer upload of the same source was worked already

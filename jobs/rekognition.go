@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -52,9 +51,17 @@ type FaceSearch struct {
 	// is deleted when the result is there.
 	Copy   event.Location `json:"copy,omitzero"`
 	Status string         `json:"status,omitempty"` // SUCCEEDED, FAILED or ERROR; empty: not yet
-	// Detections is the object that holds all pages of the result, once they were
-	// fetched: a list.
+	// Pages is how many pages the result has, once they were fetched; 0: not yet. Each is
+	// an object below Folder.
+	Pages  int            `json:"pages,omitempty"`
+	Folder event.Location `json:"folder,omitzero"`
+	// Detections is the object in which older workers keep all pages: a list.
 	Detections event.Location `json:"detections,omitzero"`
+}
+
+// page is the object that holds the ith page, from 0, as Rekognition gave it.
+func (s FaceSearch) page(i int) event.Location {
+	return event.Location{Bucket: s.Folder.Bucket, Key: fmt.Sprintf("%s%05d.json", s.Folder.Key, i+1)}
 }
 
 // What Rekognition takes.
@@ -85,24 +92,17 @@ func (h *Handler) search(ctx context.Context, log *zap.Logger, l *lease, n int) 
 	case state.Search.Status != searchSucceeded:
 		h.dropCopy(ctx, log, state.Search)
 		return false, failf(CodeSearchFailed, "Rekognition job %s ended as %s", state.Search.JobID, state.Search.Status)
-	case state.Search.Detections.Bucket != "":
+	case state.Search.Pages > 0 || state.Search.Detections.Bucket != "":
 		return false, nil
 	}
-	pages, err := h.searchPages(ctx, *state.Search)
-	if err != nil {
+	search := *state.Search
+	search.Folder = event.Location{Bucket: h.cfg.OutputBucket, Key: fmt.Sprintf("%sdetections/%s/", h.cfg.StatePrefix, l.claim.Job.resultID(n))}
+	if search.Pages, err = h.keepPages(ctx, l.claim.Job.ID, search); err != nil {
 		return false, err
 	}
-	at := event.Location{Bucket: h.cfg.OutputBucket, Key: fmt.Sprintf("%sdetections/%s.json", h.cfg.StatePrefix, l.claim.Job.resultID(n))}
-	if err := h.store.write(ctx, at, l.claim.Job.ID, pages); err != nil {
-		return false, err
-	}
-	log.Info(eventSearchFetched, zap.Int("pages", len(pages)), zap.String("detections", at.String()))
+	log.Info(eventSearchFetched, zap.Int("pages", search.Pages), zap.String("detections", search.Folder.String()))
 	h.dropCopy(ctx, log, state.Search)
-	return false, l.change(ctx, func(c *Claim) {
-		search := *c.Steps[n].Search
-		search.Detections = at
-		c.Steps[n].Search = &search
-	})
+	return false, l.change(ctx, func(c *Claim) { c.Steps[n].Search = &search })
 }
 
 // startSearch starts a job of Rekognition. Its token makes it one job, however
@@ -239,33 +239,32 @@ func (h *Handler) dropCopy(ctx context.Context, log *zap.Logger, search *FaceSea
 // two samples a second, 100 faces each, 1,000 faces a page.
 const maxSearchPages = 5000
 
-// searchPages fetches a result whole, or not at all.
-func (h *Handler) searchPages(ctx context.Context, search FaceSearch) ([]json.RawMessage, error) {
-	var pages []json.RawMessage
+// keepPages fetches a result and keeps each page as an object, so that no more than one
+// page is in memory. It returns how many there are.
+func (h *Handler) keepPages(ctx context.Context, job string, search FaceSearch) (int, error) {
 	var token *string
-	var seen []string
-	for {
+	seen := map[string]bool{}
+	for n := 0; ; n++ {
 		page, err := h.searchPage(ctx, search, token, nil)
-		if errors.As(err, new(*types.ResourceNotFoundException)) {
-			return nil, failf(CodeSearchFailed, "the result of Rekognition job %s is gone: it is kept for a week", search.JobID)
-		} else if err != nil {
-			return nil, fmt.Errorf("fetch page %d of Rekognition job %s: %w", len(pages)+1, search.JobID, err)
+		switch {
+		case errors.As(err, new(*types.ResourceNotFoundException)):
+			return 0, failf(CodeSearchFailed, "the result of Rekognition job %s is gone: it is kept for a week", search.JobID)
+		case err != nil:
+			return 0, fmt.Errorf("fetch page %d of Rekognition job %s: %w", n+1, search.JobID, err)
+		case page.JobStatus != types.VideoJobStatusSucceeded:
+			return 0, failf(CodeSearchFailed, "Rekognition job %s is %s: %s", search.JobID, page.JobStatus, aws.ToString(page.StatusMessage))
 		}
-		body, err := json.Marshal(page)
-		if err != nil {
-			return nil, fmt.Errorf("fetch page %d of Rekognition job %s: %w", len(pages)+1, search.JobID, err)
+		if err := h.store.write(ctx, search.page(n), job, page); err != nil {
+			return 0, err
 		}
-		pages = append(pages, body)
 		next := aws.ToString(page.NextToken)
 		switch {
-		case page.JobStatus != types.VideoJobStatusSucceeded:
-			return nil, failf(CodeSearchFailed, "Rekognition job %s is %s: %s", search.JobID, page.JobStatus, aws.ToString(page.StatusMessage))
 		case next == "":
-			return pages, nil
-		case slices.Contains(seen, next) || len(pages) == maxSearchPages:
-			return nil, failf(CodeInvalidDetections, "page %d of Rekognition job %s comes again: the result can't be read whole", len(pages), search.JobID)
+			return n + 1, nil
+		case seen[next] || n+1 == maxSearchPages:
+			return 0, failf(CodeInvalidDetections, "page %d of Rekognition job %s comes again: the result can't be read whole", n+1, search.JobID)
 		}
-		seen, token = append(seen, next), page.NextToken
+		seen[next], token = true, page.NextToken
 	}
 }
 
@@ -298,24 +297,33 @@ func (h *Handler) searchPage(ctx context.Context, search FaceSearch, token *stri
 
 // searched is what Rekognition found in the nth step.
 func (h *Handler) searched(ctx context.Context, s StepState) (*faces.Detections, error) {
-	body, err := h.store.read(ctx, Identity{Location: s.Search.Detections}, maxPageBytes)
+	d, err := h.kept(ctx, *s.Search)
+	if err == nil && d.Video.Duration == 0 {
+		err = failf(CodeInvalidDetections, "Rekognition doesn't say how much of the video it looked at")
+	}
+	return d, err
+}
+
+// kept reads the pages that were kept of a result.
+func (h *Handler) kept(ctx context.Context, search FaceSearch) (*faces.Detections, error) {
+	if search.Pages > 0 {
+		return h.pages(ctx, search.Pages, search.page)
+	}
+	body, err := h.store.read(ctx, Identity{Location: search.Detections}, maxPageBytes)
 	if err != nil {
 		return nil, err
 	}
 	var pages []json.RawMessage
 	if err := json.Unmarshal(body, &pages); err != nil {
-		return nil, fmt.Errorf("read %s: %w", s.Search.Detections, err)
+		return nil, fmt.Errorf("read %s: %w", search.Detections, err)
 	}
 	raw := make([][]byte, len(pages))
 	for i, p := range pages {
 		raw[i] = p
 	}
 	d, err := faces.Parse(raw...)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, &Failure{Code: CodeInvalidDetections, Err: err}
-	case d.Video.Duration == 0:
-		return nil, failf(CodeInvalidDetections, "Rekognition doesn't say how much of the video it looked at")
 	}
 	return &d, nil
 }

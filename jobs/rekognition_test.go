@@ -1,14 +1,19 @@
 package jobs
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/mosaicd/mosaicd/ffmpeg"
+	"github.com/mosaicd/mosaicd/jobs/event"
+	"github.com/mosaicd/mosaicd/jobs/faces"
 )
 
 func rekognising(c *Config) { c.Detector = DetectorRekognition }
@@ -100,6 +105,80 @@ func TestRekognitionFailsClosed(t *testing.T) {
 			}
 			b.checkClean()
 		})
+	}
+}
+
+// TestRekognitionLongResult: two hours with ten faces are more than 64 MiB with all that
+// Rekognition says of a face. Each page is an object of its own, and read as a stream.
+func TestRekognitionLongResult(t *testing.T) {
+	t.Parallel()
+	const length, people = 2 * time.Hour, 10
+	b := newBench(t, rekognising)
+	b.server.PageFaces(1000)
+	var all bytes.Buffer
+	for at := time.Duration(0); at < length; at += 500 * time.Millisecond {
+		for i := range people {
+			fmt.Fprintf(&all, `,{"Timestamp":%d,"Face":{"BoundingBox":{"Left":%.16f,"Top":0.4123456789012345,"Width":0.0523456789012345,"Height":0.1023456789012345},`+
+				`"Confidence":99.98765432109876,"Landmarks":[{"Type":"eyeLeft","X":0.1234567890123456,"Y":0.2234567890123456},{"Type":"eyeRight","X":0.1434567890123456,"Y":0.2234567890123456},`+
+				`{"Type":"mouthLeft","X":0.1234567890123456,"Y":0.2534567890123456},{"Type":"mouthRight","X":0.1434567890123456,"Y":0.2534567890123456},{"Type":"nose","X":0.1334567890123456,"Y":0.2434567890123456}],`+
+				`"Pose":{"Pitch":-7.123456789012345,"Roll":1.123456789012345,"Yaw":12.12345678901234},"Quality":{"Brightness":80.12345678901234,"Sharpness":78.64349365234375}}}`,
+				at.Milliseconds(), 0.02+float64(i)/11)
+		}
+	}
+	b.found = fmt.Appendf(nil, `{"VideoMetadata":{"DurationMillis":%d},"Faces":[%s]}`, length.Milliseconds(), all.Bytes()[1:])
+	media := ffmpeg.Media{Format: "mov,mp4", Codec: "h264", Duration: length.Seconds(), Width: 1280, Height: 720}
+	var tracks faces.Tracks
+	b.engine.do = func(_ context.Context, s ffmpeg.Spec) (ffmpeg.Report, error) {
+		switch s.Op {
+		case ffmpeg.OpProbe:
+			return ffmpeg.Report{Source: media}, nil
+		case ffmpeg.OpDetect:
+			return ffmpeg.Report{Source: media, Detections: []byte(`{"Faces":[]}`)}, nil
+		}
+		if err := json.Unmarshal(s.Tracks, &tracks); err != nil {
+			return ffmpeg.Report{}, err
+		}
+		return ffmpeg.Report{Source: media, Output: media}, os.WriteFile(s.Output, []byte("covered"), 0o600)
+	}
+	if err := b.handle(created(record("a.mp4", b.put("a.mp4", "video", nil), 5)), 1); err != nil {
+		t.Fatal(err)
+	}
+	r := b.results(1)[0]
+	if r.Status != StatusSucceeded || r.Stats.Faces != people || len(tracks) != people {
+		t.Fatalf("result is %+v, %+v", r, r.Error)
+	}
+	for i, track := range tracks {
+		if first, last := track[0].At, track[len(track)-1].At; first > 0 || last < length-500*time.Millisecond {
+			t.Errorf("face %d is covered from %s to %s", i, first, last)
+		}
+	}
+	pages := b.keys(results, ".mosaicd/detections/")
+	total := 0
+	for _, key := range pages {
+		body, _ := b.get(results, key)
+		total += len(body)
+		if len(body) > 1<<20 {
+			t.Errorf("%s has %d bytes", key, len(body))
+		}
+	}
+	if len(pages) != 144 || total <= 64<<20 || b.claim(r.Job).Steps[0].Search.Pages != 144 {
+		t.Errorf("%d pages of %d bytes are kept", len(pages), total)
+	}
+	t.Logf("%d pages, %.1f MiB", len(pages), float64(total)/(1<<20))
+}
+
+// TestRekognitionKeptByOthers: a worker of an earlier version kept the pages in one object.
+func TestRekognitionKeptByOthers(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, rekognising)
+	at := event.Location{Bucket: results, Key: ".mosaicd/detections/x.json"}
+	pages := []json.RawMessage{[]byte(`{"NextToken":"1","Faces":[]}`), found(3, 2*time.Second)}
+	if err := b.h.store.write(t.Context(), at, "job", pages); err != nil {
+		t.Fatal(err)
+	}
+	d, err := b.h.searched(t.Context(), StepState{Search: &FaceSearch{Detections: at}})
+	if err != nil || len(d.Faces) != 3 {
+		t.Errorf("%+v, %v", d, err)
 	}
 }
 

@@ -117,29 +117,61 @@ func (s *store) download(ctx context.Context, o object, path string) (err error)
 
 // read returns a small object whole. It must have the version and the ETag of want
 // where want has one.
-func (s *store) read(ctx context.Context, want Identity, limit int64) ([]byte, error) {
-	body, _, err := s.readTagged(ctx, want, limit)
+func (s *store) read(ctx context.Context, want Identity, limit int64) (body []byte, err error) {
+	err = s.stream(ctx, want, limit, func(r io.Reader) (err error) {
+		body, err = io.ReadAll(r)
+		return err
+	})
 	return body, err
 }
 
-// readTagged is read that returns the ETag, too.
-func (s *store) readTagged(ctx context.Context, want Identity, limit int64) (body []byte, etag string, err error) {
+// stream has use read an object of at most limit bytes, as read does. Where the object is
+// larger, or broke off, the error says that and not what use made of it.
+func (s *store) stream(ctx context.Context, want Identity, limit int64, use func(io.Reader) error) error {
 	at := want.Location
 	out, err := s.s3.GetObject(ctx, &s3.GetObjectInput{
 		Bucket: &at.Bucket, Key: &at.Key, VersionId: version(at), IfMatch: condition(want.ETag),
 	})
 	if err != nil {
-		return nil, "", sourceError(err, "read %s: %w", at, err)
+		return sourceError(err, "read %s: %w", at, err)
 	}
 	defer out.Body.Close()
-	body, err = io.ReadAll(io.LimitReader(out.Body, limit+1))
-	if err != nil {
-		return nil, "", fmt.Errorf("read %s: %w", at, err)
+	body := &limitedReader{r: out.Body, left: limit}
+	err = use(body)
+	switch {
+	case errors.Is(body.err, errTooLong):
+		return failf(CodeInvalidRequest, "read %s: larger than %d bytes", at, limit)
+	case body.err != nil:
+		return fmt.Errorf("read %s: %w", at, body.err)
+	case errors.As(err, new(*Failure)):
+		return err
+	case err != nil:
+		return fmt.Errorf("read %s: %w", at, err)
 	}
-	if int64(len(body)) > limit {
-		return nil, "", failf(CodeInvalidRequest, "read %s: larger than %d bytes", at, limit)
+	return nil
+}
+
+// A limitedReader reads at most so many bytes and keeps the error that is not the end.
+type limitedReader struct {
+	r    io.Reader
+	left int64
+	err  error
+}
+
+var errTooLong = errors.New("too long")
+
+func (l *limitedReader) Read(p []byte) (int, error) {
+	if l.left < 0 {
+		return 0, l.err
 	}
-	return body, aws.ToString(out.ETag), nil
+	n, err := l.r.Read(p)
+	if l.left -= int64(n); l.left < 0 {
+		err = errTooLong
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		l.err = err
+	}
+	return n, err
 }
 
 // maxListed is how many objects below one prefix are looked at.

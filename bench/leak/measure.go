@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"image"
 	"time"
 
@@ -123,7 +124,10 @@ func run(seeds []uint64, margin float64) (names []string, ours, theirs map[strin
 				ours[s.name], theirs[s.name] = &figure{}, &figure{}
 			}
 			found, of := s.sample(seed)
-			tracks := found.Track(faces.Options{Margin: margin})
+			tracks, err := found.Track(context.Background(), faces.Options{Margin: margin})
+			if err != nil {
+				panic(err) // the context does not end
+			}
 			ours[s.name].add(measure(s, func(t time.Duration) []image.Rectangle { return tracks.At(t, width, height) }))
 			theirs[s.name].add(measure(s, plain(found, of, margin)))
 		}

@@ -38,18 +38,22 @@ func (d *demo) report(ctx context.Context, source, output string, covered jobs.R
 	if err != nil {
 		return "", "", err
 	}
-	seen, err := faces.Parse(found)
+	seen, err := faces.ParseBuiltin(found)
 	if err != nil {
 		return "", "", err
 	}
 	first := covered.Outputs[0]
 	seen.Every = faces.DetectorEvery
+	tracks, err := seen.Track(ctx, faces.Options{Margin: cover.Settings.Margin})
+	if err != nil {
+		return "", "", err
+	}
 	done := jobs.Covered{
 		Report: ffmpeg.Report{
 			Output: ffmpeg.Media{Duration: first.DurationSeconds, Width: first.Width, Height: first.Height},
 			Frames: covered.Stats.Frames, FramesCovered: covered.Stats.FramesCovered,
 		},
-		Seen: seen.Faces, Tracks: seen.Track(faces.Options{Margin: cover.Settings.Margin}),
+		Seen: seen.Faces, Tracks: tracks,
 	}
 	shown, err := cover.Report(ctx, d.engine, done, folder, true, nil)
 	if err != nil {

@@ -94,7 +94,8 @@ func work(ctx context.Context, spec ffmpeg.Spec, progress func(ffmpeg.Progress))
 		if err := json.Unmarshal(spec.Tracks, &tracks); err != nil {
 			return ffmpeg.Report{}, fmt.Errorf("read tracks: %w", err)
 		}
-		return libav.Mosaic(ctx, spec, tracks, progress)
+		spec.Tracks = nil // which may be large
+		return libav.Mosaic(ctx, spec, tracks.Covers(), progress)
 	case ffmpeg.OpPictures:
 		return pictures(ctx, spec, progress)
 	case ffmpeg.OpRemux:

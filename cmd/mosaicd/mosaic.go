@@ -12,7 +12,6 @@ import (
 
 	"github.com/mosaicd/mosaicd/ffmpeg"
 	"github.com/mosaicd/mosaicd/internal/terminal"
-	"github.com/mosaicd/mosaicd/internal/text"
 	"github.com/mosaicd/mosaicd/jobs"
 	"github.com/mosaicd/mosaicd/jobs/faces"
 )
@@ -164,9 +163,6 @@ func readRegions(name string) (faces.Regions, []byte, error) {
 	if err != nil {
 		return faces.Regions{}, nil, usagef("--regions: %w", err)
 	}
-	if body, err = text.UTF8(body); err != nil {
-		return faces.Regions{}, nil, usagef("--regions: %s: %w", name, err)
-	}
 	r, err := faces.ParseRegions(body)
 	if err != nil {
 		return r, nil, usagef("--regions: %s: %w", name, err)
@@ -179,15 +175,17 @@ func (c *mosaicCommand) detections() (*faces.Detections, error) {
 	if len(c.Detections) == 0 {
 		return nil, nil
 	}
-	var pages [][]byte
+	r := faces.Reader{Pages: len(c.Detections)}
 	for _, name := range c.Detections {
-		page, err := os.ReadFile(name)
+		page, err := os.Open(name)
 		if err != nil {
 			return nil, fmt.Errorf("--detections: %w", err)
 		}
-		pages = append(pages, page)
+		if err := errors.Join(r.Read(page), page.Close()); err != nil {
+			return nil, fmt.Errorf("--detections: %s: %w", name, err)
+		}
 	}
-	d, err := faces.Parse(pages...)
+	d, err := r.Detections()
 	if err != nil {
 		return nil, fmt.Errorf("--detections: %s: %w", jobs.CodeInvalidDetections, err)
 	}

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/mosaicd/mosaicd/internal/terminal"
-	"github.com/mosaicd/mosaicd/internal/text"
 	"github.com/mosaicd/mosaicd/jobs"
 	"github.com/mosaicd/mosaicd/jobs/event"
 	"github.com/mosaicd/mosaicd/jobs/transcode"
@@ -152,10 +151,7 @@ func (c *sendTranscodeCommand) Run(ctx context.Context, std streams, send *sendC
 	case strings.HasPrefix(c.Settings, "s3://"):
 		r.Settings, err = event.ParseLocation(c.Settings)
 	case c.Settings != "":
-		var body []byte
-		if body, err = os.ReadFile(c.Settings); err == nil {
-			r.Document, err = text.UTF8(body)
-		}
+		r.Document, err = os.ReadFile(c.Settings)
 		if err == nil {
 			_, err = transcode.Parse(c.Settings, r.Document)
 		}
@@ -189,11 +185,7 @@ func readMessage(in io.Reader, name string) ([]byte, error) {
 		defer f.Close()
 		in = f
 	}
-	body, err := io.ReadAll(io.LimitReader(in, event.MaxBody+1))
-	if err != nil {
-		return nil, err
-	}
-	return text.UTF8(body) // SQS takes nothing else
+	return io.ReadAll(io.LimitReader(in, event.MaxBody+1))
 }
 
 // send puts on the queue what the daemon will understand, and nothing else. It prints
@@ -214,11 +206,6 @@ func (c *sendCommand) identify(body []byte) ([]byte, []string, error) {
 	events, err := event.Decode(body)
 	if err != nil {
 		return nil, nil, usagef("not sent: the daemon would not understand the message: %w", err)
-	}
-	for _, e := range events {
-		if bad, ok := e.(event.Unreadable); ok {
-			return nil, nil, usagef("not sent: the daemon would not understand all of the message: %s", bad.Reason)
-		}
 	}
 	request, ok := events[0].(event.Request)
 	if ok && request.Kind == jobs.KindMosaic {

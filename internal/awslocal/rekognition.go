@@ -23,18 +23,19 @@ import (
 const rekognitionTarget = "RekognitionService."
 
 // facesAPage is how many faces a page of a result holds, however many are asked
-// for: so few that results have several.
+// for, until PageFaces says otherwise: so few that results have several.
 const facesAPage = 10
 
 // A searcher is Rekognition for stored videos. What looks for faces is given to it.
 type searcher struct {
-	objects *objects
-	find    func(ctx context.Context, video []byte) ([]byte, error)
-	people  People
-	topics  *sns.Client
-	log     *zap.Logger
-	running sync.WaitGroup
-	ctx     context.Context // of the Server: it ends the jobs
+	objects  *objects
+	find     func(ctx context.Context, video []byte) ([]byte, error)
+	people   People
+	topics   *sns.Client
+	log      *zap.Logger
+	pageSize int
+	running  sync.WaitGroup
+	ctx      context.Context // of the Server: it ends the jobs
 
 	mu     sync.Mutex
 	jobs   map[string]*search
@@ -61,7 +62,8 @@ type search struct {
 func newSearcher(ctx context.Context, cfg Config, o *objects, topics *sns.Client) *searcher {
 	return &searcher{
 		objects: o, find: cfg.Faces, people: cfg.People, topics: topics, log: cfg.Log, ctx: ctx,
-		jobs: map[string]*search{}, tokens: map[string]*search{}, collections: map[string][]Listed{},
+		pageSize: facesAPage,
+		jobs:     map[string]*search{}, tokens: map[string]*search{}, collections: map[string][]Listed{},
 	}
 }
 
@@ -70,6 +72,13 @@ func (s *Server) FailSearches(fail bool) {
 	s.searcher.mu.Lock()
 	defer s.searcher.mu.Unlock()
 	s.searcher.fail = fail
+}
+
+// PageFaces sets how many faces a page of a result holds; Rekognition's own are of 1,000.
+func (s *Server) PageFaces(n int) {
+	s.searcher.mu.Lock()
+	defer s.searcher.mu.Unlock()
+	s.searcher.pageSize = n
 }
 
 // Searches is how many jobs Rekognition was asked to start.
@@ -239,7 +248,7 @@ func (s *searcher) page(api string, body []byte) (any, error) {
 			return nil, &apiError{status: http.StatusBadRequest, code: "InvalidPaginationTokenException", message: "Invalid pagination token"}
 		}
 	}
-	to := min(from+facesAPage, len(j.Found))
+	to := min(from+s.pageSize, len(j.Found))
 	name := "Faces"
 	if j.API == "StartFaceSearch" {
 		name = "Persons"

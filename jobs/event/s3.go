@@ -1,8 +1,6 @@
 package event
 
 import (
-	"cmp"
-	"encoding/json"
 	"fmt"
 	"net/url"
 	"strings"
@@ -26,36 +24,17 @@ func decodeS3(message object) ([]Event, error) {
 		return nil, unknownf("an S3 notification without records")
 	}
 	events := make([]Event, len(records))
-	var first error // of the records that can't be read
-	bad := 0
 	for i, text := range records {
-		if events[i], err = decodeRecord(fmt.Sprintf("Records[%d]", i), text); err != nil {
-			events[i], first, bad = Unreadable{err.Error()}, cmp.Or(first, err), bad+1
+		path := fmt.Sprintf("Records[%d]", i)
+		var r s3Record
+		if err := (field{path, text}).lenient(&r); err != nil {
+			return nil, err
+		}
+		if events[i], err = r.event(path); err != nil {
+			return nil, err
 		}
 	}
-	if bad == len(records) {
-		return nil, first
-	}
 	return events, nil
-}
-
-func decodeRecord(path string, text json.RawMessage) (Event, error) {
-	var r s3Record
-	if err := (field{path, text}).lenient(&r); err != nil {
-		return nil, err
-	}
-	return r.event(path)
-}
-
-// sizeOf judges the size of an object; nil: the event doesn't say.
-func sizeOf(path string, size *int64) (int64, error) {
-	switch {
-	case size == nil:
-		return UnknownSize, nil
-	case *size < 0:
-		return 0, &InvalidError{path, "must be 0 or more", fmt.Sprint(*size)}
-	}
-	return *size, nil
 }
 
 // decodeS3Test reads {"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":…}.
@@ -64,19 +43,13 @@ func decodeS3Test(message object) ([]Event, error) {
 	for _, f := range []struct {
 		name string
 		to   *string
-	}{{"Service", &service}, {"Event", &name}} {
+	}{{"Service", &service}, {"Event", &name}, {"Bucket", &bucket}} {
 		if err := message.field(f.name).text(f.to); err != nil {
 			return nil, err
 		}
 	}
 	if service != "Amazon S3" || name != "s3:TestEvent" {
-		if ofAWS(service) && name != "" {
-			return []Event{Ignored{Name: name, Reason: otherService(service)}}, nil
-		}
 		return nil, unknownf("unknown event %s of service %s: this worker knows s3:TestEvent of Amazon S3", quote(name), quote(service))
-	}
-	if err := message.field("Bucket").text(&bucket); err != nil {
-		return nil, err
 	}
 	if reason := oldBucketReason(bucket); reason != "" {
 		return nil, &InvalidError{"Bucket", reason, quote(bucket)}
@@ -98,7 +71,7 @@ type s3Record struct {
 		} `json:"bucket"`
 		Object struct {
 			Key       string `json:"key"`
-			Size      *int64 `json:"size"`
+			Size      int64  `json:"size"`
 			ETag      string `json:"eTag"`
 			VersionID string `json:"versionId"`
 			Sequencer string `json:"sequencer"`
@@ -107,12 +80,8 @@ type s3Record struct {
 }
 
 func (r *s3Record) event(path string) (Event, error) {
-	switch {
-	case r.EventSource == sourceS3:
-	case strings.HasPrefix(r.EventSource, "aws:"):
-		return Ignored{Name: cmp.Or(r.EventName, r.EventSource), Reason: otherService(r.EventSource)}, nil
-	case !strings.HasSuffix(r.EventSource, ":s3"): // as in minio:s3 and ceph:s3
-		return nil, unknownf("%s: unknown event source %s: this worker knows aws:s3, and others that end in :s3", path, quote(r.EventSource))
+	if r.EventSource != "aws:s3" {
+		return nil, unknownf("%s: unknown event source %s: this worker knows aws:s3", path, quote(r.EventSource))
 	}
 	// Minor versions add fields only: 2.1 and 2.6 are read alike.
 	if !strings.HasPrefix(r.EventVersion, "2.") {
@@ -148,9 +117,8 @@ func (r *s3Record) created(path, name, key string) (Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	size, err := sizeOf(path+".s3.object.size", object.Size)
-	if err != nil {
-		return nil, err
+	if object.Size < 0 {
+		return nil, &InvalidError{path + ".s3.object.size", "must be 0 or more", fmt.Sprint(object.Size)}
 	}
 	at, err := parseTime(path+".eventTime", r.EventTime)
 	if err != nil {
@@ -163,25 +131,16 @@ func (r *s3Record) created(path, name, key string) (Event, error) {
 		ETag:      object.ETag,
 		Sequencer: object.Sequencer,
 		Region:    r.Region,
-		Size:      size,
+		Size:      object.Size,
 		Time:      at,
 		EventName: name,
 	}, nil
 }
 
-const (
-	sourceS3   = "aws:s3"
-	sourceCeph = "ceph:s3"
-)
-
-// key decodes the key, once: S3 and MinIO encode it as in a form, where a space is a plus
-// and a plus is %2B. Ceph writes it as it is.
-// https://docs.ceph.com/en/latest/radosgw/s3-notification-compatibility/
+// key decodes the key, once: S3 encodes it as in a form, where a space is a plus
+// and a plus is %2B.
 func (r *s3Record) key(path string) (string, error) {
-	key, err := r.S3.Object.Key, error(nil)
-	if r.EventSource != sourceCeph {
-		key, err = url.QueryUnescape(key)
-	}
+	key, err := url.QueryUnescape(r.S3.Object.Key)
 	if err != nil {
 		return "", &InvalidError{path, "must be URL-encoded", quote(r.S3.Object.Key)}
 	}

@@ -1,6 +1,9 @@
 package event
 
-import "cmp"
+import (
+	"cmp"
+	"fmt"
+)
 
 // An s3Detail is what is read of S3's events on EventBridge. Their keys are not
 // URL-encoded.
@@ -11,7 +14,7 @@ type s3Detail struct {
 	} `json:"bucket"`
 	Object struct {
 		Key       string `json:"key"`
-		Size      *int64 `json:"size"`
+		Size      int64  `json:"size"`
 		ETag      string `json:"etag"`
 		VersionID string `json:"version-id"`
 		Sequencer string `json:"sequencer"`
@@ -33,7 +36,7 @@ func (b bridged) s3() (Event, error) {
 	}
 	bucket, key := d.Bucket.Name, d.Object.Key
 	const created = "Object Created"
-	if b.Name != created && bucket == "" && key == "" {
+	if b.Name != created && bucket == "" && key == "" { // as in AWS API Call via CloudTrail
 		return Ignored{Name: b.Name, Reason: "no object was created"}, nil
 	}
 	if reason := oldBucketReason(bucket); reason != "" {
@@ -58,9 +61,8 @@ func (b bridged) s3Created(d s3Detail) (Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	size, err := sizeOf("detail.object.size", object.Size)
-	if err != nil {
-		return nil, err
+	if object.Size < 0 {
+		return nil, &InvalidError{"detail.object.size", "must be 0 or more", fmt.Sprint(object.Size)}
 	}
 	return ObjectCreated{
 		Bucket:    d.Bucket.Name,
@@ -69,7 +71,7 @@ func (b bridged) s3Created(d s3Detail) (Event, error) {
 		ETag:      object.ETag,
 		Sequencer: object.Sequencer,
 		Region:    b.Region,
-		Size:      size,
+		Size:      object.Size,
 		Time:      b.at,
 		EventName: "ObjectCreated:" + cmp.Or(s3Reasons[d.Reason], d.Reason),
 	}, nil

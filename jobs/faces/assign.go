@@ -4,7 +4,8 @@ import "math"
 
 // assign pairs rows with columns so that the sum of their costs is least, and
 // returns the column of each row, -1 for none. Pairs that can't be have an
-// infinite cost. It is the Hungarian method with potentials, O(rows² × columns).
+// infinite cost. It is the Hungarian method with potentials, O(rows² × columns): the
+// shorter side should be the rows.
 //
 // H. W. Kuhn, The Hungarian Method for the Assignment Problem, 1955; in the form
 // of R. Jonker and A. Volgenant, 1987.

@@ -2,6 +2,7 @@ package faces
 
 import (
 	"cmp"
+	"context"
 	"iter"
 	"math"
 	"slices"
@@ -17,10 +18,11 @@ type associator struct {
 }
 
 // step gives the faces seen at one moment to the live tracks, each track at most
-// one, so that all fit best together; what fits none starts a track.
-func (a *associator) step(seen []Detection) {
+// one, so that all fit best together; what fits none starts a track. It ends early,
+// with ctx's error, when ctx has ended.
+func (a *associator) step(ctx context.Context, seen []Detection) error {
 	if len(seen) == 0 {
-		return
+		return nil
 	}
 	now := seen[0].At
 	a.live = slices.DeleteFunc(a.live, func(t Track) bool {
@@ -31,30 +33,96 @@ func (a *associator) step(seen []Detection) {
 		return over
 	})
 
-	cost := make([][]float64, len(a.live))
-	for i, t := range a.live {
-		cost[i] = make([]float64, len(seen))
-		expected := expect(t, now)
-		for j, f := range seen {
-			c, ok := unlikeness(expected, f.Box, now-t[len(t)-1].At)
-			if !ok {
-				c = math.Inf(1)
-			}
-			cost[i][j] = c
+	fits, err := a.fits(ctx, seen)
+	if err != nil {
+		return err
+	}
+	tracks, cost := matrix(fits)
+	taken := make([]bool, len(seen))
+	for face, column := range assign(cost) {
+		if column >= 0 {
+			taken[face] = true
+			i := tracks[column]
+			a.live[i] = append(a.live[i], Key{now, seen[face].Box})
 		}
 	}
-	takenFace := make([]bool, len(seen))
-	for i, j := range assign(cost) {
-		if j >= 0 {
-			takenFace[j] = true
-			a.live[i] = append(a.live[i], Key{now, seen[j].Box})
-		}
-	}
-	for j, f := range seen {
-		if !takenFace[j] {
+	for face, f := range seen {
+		if !taken[face] {
 			a.live = append(a.live, Track{{now, f.Box}})
 		}
 	}
+	return nil
+}
+
+// A fit is a live track that a face may belong to.
+type fit struct {
+	track int
+	cost  float64
+}
+
+// fits returns for each face the tracks that it may belong to. Of more than there are
+// faces the cheapest are enough: the other faces leave one of them over.
+func (a *associator) fits(ctx context.Context, seen []Detection) ([][]fit, error) {
+	now := seen[0].At
+	// From left to right, so that a track is compared only with faces that are near.
+	order, xs, widest := make([]int, len(seen)), make([]float64, len(seen)), 0.0
+	for i, f := range seen {
+		order[i], widest = i, max(widest, f.Box.Width)
+	}
+	x := func(i int) float64 { x, _ := seen[i].Box.centre(); return x }
+	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(x(i), x(j)) })
+	for n, i := range order {
+		xs[n] = x(i)
+	}
+
+	all := make([][]fit, len(seen))
+	for i, t := range a.live {
+		if i%1024 == 0 && ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		expected, after := expect(t, now), now-t[len(t)-1].At
+		middle, _ := expected.centre()
+		far := farthest(after) * (expected.Width + widest) / 2
+		n, _ := slices.BinarySearch(xs, middle-far)
+		for ; n < len(xs) && xs[n] <= middle+far; n++ {
+			face := order[n]
+			if c, ok := unlikeness(expected, seen[face].Box, after); ok {
+				all[face] = append(all[face], fit{i, c})
+			}
+		}
+	}
+	for face, f := range all {
+		if len(f) > len(seen) {
+			slices.SortFunc(f, func(a, b fit) int {
+				return cmp.Or(cmp.Compare(a.cost, b.cost), cmp.Compare(a.track, b.track))
+			})
+			all[face] = f[:len(seen)]
+		}
+	}
+	return all, nil
+}
+
+// matrix returns the tracks that fit any face, and what each face costs with each.
+func matrix(fits [][]fit) (tracks []int, cost [][]float64) {
+	for _, f := range fits {
+		for _, c := range f {
+			tracks = append(tracks, c.track)
+		}
+	}
+	slices.Sort(tracks)
+	tracks = slices.Compact(tracks)
+	cost = make([][]float64, len(fits))
+	for face, f := range fits {
+		cost[face] = make([]float64, len(tracks))
+		for i := range cost[face] {
+			cost[face][i] = math.Inf(1)
+		}
+		for _, c := range f {
+			column, _ := slices.BinarySearch(tracks, c.track)
+			cost[face][column] = c.cost
+		}
+	}
+	return tracks, cost
 }
 
 // all returns every track, in order of its start.
@@ -86,14 +154,20 @@ func expect(t Track, now time.Duration) Box {
 func unlikeness(a, b Box, after time.Duration) (cost float64, ok bool) {
 	ax, ay := a.centre()
 	bx, by := b.centre()
-	width, height := (a.Width+b.Width)/2, (a.Height+b.Height)/2
-	distance := math.Hypot((ax-bx)/width, (ay-by)/height) // in faces
-	size := math.Abs(math.Log2(math.Sqrt(a.Width*a.Height) / math.Sqrt(b.Width*b.Height)))
-	if distance > 0.75+after.Seconds() || size > 1 {
+	dx, dy := 2*(ax-bx)/(a.Width+b.Width), 2*(ay-by)/(a.Height+b.Height) // in faces
+	far := farthest(after)
+	if dx > far || dx < -far || dy > far || dy < -far || dx*dx+dy*dy > far*far {
 		return 0, false
 	}
-	return distance + size + 1 - overlap(a, b), true
+	if ratio := a.Width * a.Height / (b.Width * b.Height); !(ratio <= 4 && ratio >= 0.25) {
+		return 0, false
+	}
+	size := math.Abs(math.Log2(math.Sqrt(a.Width*a.Height) / math.Sqrt(b.Width*b.Height)))
+	return math.Hypot(dx, dy) + size + 1 - overlap(a, b), true
 }
+
+// farthest is how far a face goes in a time, in faces.
+func farthest(after time.Duration) float64 { return 0.75 + after.Seconds() }
 
 // overlap is the area that two boxes share, over the area that they cover
 // together: 0 to 1.

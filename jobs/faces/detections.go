@@ -4,10 +4,13 @@
 package faces
 
 import (
+	"bufio"
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"slices"
 	"time"
@@ -136,33 +139,46 @@ func (f videoForm) video() (Video, error) {
 	return Video{Duration: duration, Width: f.FrameWidth, Height: f.FrameHeight, FrameRate: f.FrameRate}, err
 }
 
-// page is what GetFaceDetection and GetFaceSearch answer, as the AWS CLI prints it.
+// Most faces that a Reader takes: as many as Rekognition finds in one picture, and as
+// many as it can find in a video, which lasts at most six hours and is looked at twice
+// a second.
+// https://docs.aws.amazon.com/rekognition/latest/dg/limits.html
+const (
+	MaxAtOnce = 100
+	MaxFaces  = 6 * 3600 * 2 * MaxAtOnce
+	// MaxInSecond is MaxAtOnce on each frame of a video of 120 frames/s: some detectors look
+	// at every frame.
+	MaxInSecond = 120 * MaxAtOnce
+)
+
+// A header is what GetFaceDetection and GetFaceSearch answer, as the AWS CLI prints it,
+// without the lists Faces and Persons.
 // https://docs.aws.amazon.com/rekognition/latest/APIReference/API_GetFaceDetection.html
 // https://docs.aws.amazon.com/rekognition/latest/APIReference/API_GetFaceSearch.html
-type page struct {
-	JobStatus     string     `json:"JobStatus,omitempty"`
-	StatusMessage string     `json:"StatusMessage,omitempty"`
-	NextToken     string     `json:"NextToken,omitempty"`
-	VideoMetadata *videoForm `json:"VideoMetadata,omitempty"`
-	JobID         string     `json:"JobId,omitempty"`
-	Video         struct {
-		S3Object Object `json:"S3Object"`
-	} `json:"Video,omitzero"`
+type header struct {
+	JobStatus     string
+	StatusMessage string
+	NextToken     string
+	VideoMetadata *videoForm
+	JobID         string
+	Video         struct{ S3Object Object }
+}
 
-	Faces []struct {
-		Timestamp *int64
-		Face      *struct{ BoundingBox *boxForm }
-	} `json:"Faces,omitempty"`
+// A faceForm is an entry of Faces.
+type faceForm struct {
+	Timestamp *int64
+	Face      *struct{ BoundingBox *boxForm }
+}
 
-	Persons []struct {
-		Timestamp *int64
-		Person    *struct {
-			Index *int
-			Face  *struct{ BoundingBox *boxForm }
-		}
-		// Its boxes are those of the collection's pictures. Only a face search has it.
-		FaceMatches matchesForm
-	} `json:"Persons,omitempty"`
+// A personForm is an entry of Persons.
+type personForm struct {
+	Timestamp *int64
+	Person    *struct {
+		Index *int
+		Face  *struct{ BoundingBox *boxForm }
+	}
+	// Its boxes are those of the collection's pictures. Only a face search has it.
+	FaceMatches matchesForm
 }
 
 // matchesForm are the FaceMatches of a person.
@@ -176,24 +192,67 @@ func (f *matchesForm) UnmarshalJSON(body []byte) error {
 	return json.Unmarshal(body, &f.all)
 }
 
-// Parse reads all pages of one Rekognition result, in their order. UTF-16 is read too. It fails
-// closed: a job that did not succeed, a page that is missing or comes twice, pages of several results, an
-// entry without a time or with a box that makes no sense, and persons without any face are an error, because a
-// face that is lost here is a face that is shown.
+// A Reader reads the pages of one Rekognition result, in their order, each as a stream: what
+// it needs of memory are the faces. UTF-16 is read too, whole. It fails closed: a job that did
+// not succeed, a page that is missing or comes twice, pages of several results, an entry without a
+// time or with a box that makes no sense, more faces than Rekognition finds, and persons without any
+// face are an error, because a face that is lost here is a face that is shown. After an error it is of no
+// use.
+type Reader struct {
+	// Pages is how many there are.
+	Pages int
+	// AtOnce is how many faces there may be at one time. Defaults to MaxAtOnce.
+	AtOnce int
+
+	found   Detections
+	seen    pagesSeen
+	read    int // pages
+	entries int
+}
+
+// Parse reads all pages of one Rekognition result, in their order: see Reader.
 func Parse(pages ...[]byte) (Detections, error) {
-	var (
-		d    Detections
-		seen pagesSeen
-	)
-	for i, body := range pages {
-		if err := d.parsePage(body, i == len(pages)-1, &seen); err != nil {
-			return Detections{}, fmt.Errorf("detections, page %d of %d: %w", i+1, len(pages), err)
+	r := Reader{Pages: len(pages)}
+	for _, body := range pages {
+		if err := r.Read(bytes.NewReader(body)); err != nil {
+			return Detections{}, err
 		}
 	}
+	return r.Detections()
+}
+
+// maxBuiltin is how many faces the built-in detector can find in one picture: of the
+// smallest that it knows there is no room for more, DetectorSide × DetectorSide pixels
+// being the largest picture.
+const maxBuiltin = 1000
+
+// ParseBuiltin reads what the built-in detector found.
+func ParseBuiltin(page []byte) (Detections, error) {
+	r := Reader{Pages: 1, AtOnce: maxBuiltin}
+	if err := r.Read(bytes.NewReader(page)); err != nil {
+		return Detections{}, err
+	}
+	return r.Detections()
+}
+
+// Read reads the next page.
+func (r *Reader) Read(page io.Reader) error {
+	r.read++
+	if err := r.page(page); err != nil {
+		return fmt.Errorf("detections, page %d of %d: %w", r.read, r.Pages, err)
+	}
+	return nil
+}
+
+// Detections returns what all pages hold together.
+func (r *Reader) Detections() (Detections, error) {
+	d := r.found
 	switch {
-	case len(pages) == 0:
-		return d, errors.New("detections: no page")
-	case len(d.Present) > 0 && len(d.Faces) == 0 && !seen.matches:
+	case r.Pages == 0:
+		return Detections{}, errors.New("detections: no page")
+	case r.read != r.Pages:
+		return Detections{}, fmt.Errorf("detections: %d of %d pages were read", r.read, r.Pages)
+	case len(d.Present) > 0 && len(d.Faces) == 0 && !r.seen.matches:
 		return Detections{}, errors.New("detections: persons, and not one face: this is the result of get-person-tracking, " +
 			"which doesn't say where the faces are: give that of get-face-detection or get-face-search")
 	}
@@ -201,10 +260,31 @@ func Parse(pages ...[]byte) (Detections, error) {
 	for _, times := range d.Present {
 		slices.Sort(times)
 	}
+	if err := d.crowded(cmp.Or(r.AtOnce, MaxAtOnce)); err != nil {
+		return Detections{}, err
+	}
 	return d, nil
 }
 
-// pagesSeen is what Parse keeps of the pages before one.
+// crowded returns an error where more faces are seen at one time or in one second than
+// there can be. Their number is what following them takes time by.
+func (d Detections) crowded(atOnce int) error {
+	for group := range sameTime(d.Faces) {
+		if len(group) > atOnce {
+			return fmt.Errorf("detections: %d faces at %.3f s: at most %d at one time are read",
+				len(group), group[0].At.Seconds(), atOnce)
+		}
+	}
+	for i, f := range d.Faces {
+		if last := i + MaxInSecond; last < len(d.Faces) && d.Faces[last].At-f.At < time.Second {
+			return fmt.Errorf("detections: more than %d faces in the second from %.3f s: at most that many are read",
+				MaxInSecond, f.At.Seconds())
+		}
+	}
+	return nil
+}
+
+// pagesSeen is what a Reader keeps of the pages before one.
 type pagesSeen struct {
 	tokens  map[string]bool
 	matches bool // a person had FaceMatches: only a face search gives them
@@ -242,72 +322,170 @@ var otherResults = []struct{ key, of string }{
 	{"FaceMatches", "search-faces-by-image or compare-faces, which look at a picture"},
 }
 
-func (d *Detections) parsePage(body []byte, last bool, seen *pagesSeen) error {
-	body, err := text.UTF8(body)
+func (r *Reader) page(body io.Reader) error {
+	body, err := utf8(body)
 	if err != nil {
 		return err
 	}
-	keys := map[string]json.RawMessage{}
-	if err := json.Unmarshal(body, &keys); err != nil {
-		return fmt.Errorf("not a JSON object: %w", err)
+	d := json.NewDecoder(body)
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return errors.Join(errors.New("not a JSON object"), err)
 	}
-	var p page
-	if err := json.Unmarshal(body, &p); err != nil {
+	var h header
+	keys := map[any]bool{}
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return err
+		}
+		switch name {
+		case "JobStatus":
+			err = d.Decode(&h.JobStatus)
+		case "StatusMessage":
+			err = d.Decode(&h.StatusMessage)
+		case "NextToken":
+			err = d.Decode(&h.NextToken)
+		case "VideoMetadata":
+			err = d.Decode(&h.VideoMetadata)
+		case "JobId":
+			err = d.Decode(&h.JobID)
+		case "Video":
+			err = d.Decode(&h.Video)
+		case "Faces":
+			err = readEntries(d, "Faces", r.face)
+		case "Persons":
+			err = readEntries(d, "Persons", r.person)
+		default:
+			err = skip(d)
+		}
+		if err != nil {
+			return err
+		}
+		keys[name] = true
+	}
+	if _, err := d.Token(); err != nil { // the closing brace
 		return err
 	}
-	if p.JobStatus != "" && p.JobStatus != "SUCCEEDED" {
-		return fmt.Errorf("the job's status is %s, not SUCCEEDED: %s", p.JobStatus, p.StatusMessage)
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.Join(errors.New("not a JSON object alone: something follows it"), err)
 	}
-	_, hasFaces := keys["Faces"]
-	_, hasPersons := keys["Persons"]
-	if !hasFaces && !hasPersons {
+	if h.JobStatus != "" && h.JobStatus != "SUCCEEDED" {
+		return fmt.Errorf("the job's status is %s, not SUCCEEDED: %s", h.JobStatus, h.StatusMessage)
+	}
+	if !keys["Faces"] && !keys["Persons"] {
 		const wanted = "neither Faces (of get-face-detection) nor Persons (of get-face-search) in it"
 		for _, other := range otherResults {
-			if _, ok := keys[other.key]; ok {
+			if keys[other.key] {
 				return fmt.Errorf("%s: it has the %s of %s", wanted, other.key, other.of)
 			}
 		}
 		return errors.New(wanted)
 	}
-	if err := seen.next(p.NextToken, last); err != nil {
+	if err := r.seen.next(h.NextToken, r.read == r.Pages); err != nil {
 		return err
 	}
-	if err := d.sameResult(p); err != nil {
+	return r.found.sameResult(h)
+}
+
+// utf8 returns a page as UTF-8 without a byte order mark. Only what looks like anything else is read whole.
+func utf8(page io.Reader) (io.Reader, error) {
+	b := bufio.NewReader(page)
+	start, err := b.Peek(2)
+	if err == nil && start[0] != 0 && start[1] != 0 && start[0] < 0x80 {
+		return b, nil
+	}
+	body, err := io.ReadAll(b)
+	if err != nil {
+		return nil, err
+	}
+	body, err = text.UTF8(body)
+	return bytes.NewReader(body), err
+}
+
+// readEntries reads a list, one entry at a time. Null is an empty one.
+func readEntries[T any](d *json.Decoder, list string, add func(T) error) error {
+	t, err := d.Token()
+	if err != nil || t == nil {
 		return err
 	}
-	for i, f := range p.Faces {
-		if f.Timestamp == nil || f.Face == nil || f.Face.BoundingBox == nil {
-			return fmt.Errorf("in Faces[%d]: no Timestamp or no Face.BoundingBox", i)
+	if t != json.Delim('[') {
+		return fmt.Errorf("%s is not a list", list)
+	}
+	for i := 0; d.More(); i++ {
+		var e T
+		err := d.Decode(&e)
+		if err == nil {
+			err = add(e)
 		}
-		if err := d.add(*f.Timestamp, *f.Face.BoundingBox, NoPerson); err != nil {
-			return fmt.Errorf("in Faces[%d]: %w", i, err)
+		if err != nil {
+			return fmt.Errorf("in %s[%d]: %w", list, i, err)
 		}
 	}
-	for i, f := range p.Persons {
-		if f.Timestamp == nil || f.Person == nil || f.Person.Index == nil {
-			return fmt.Errorf("in Persons[%d]: no Timestamp or no Person.Index", i)
+	_, err = d.Token()
+	return err
+}
+
+// skip reads over a value.
+func skip(d *json.Decoder) error {
+	for depth := 0; ; {
+		t, err := d.Token()
+		if err != nil {
+			return err
 		}
-		seen.matches = seen.matches || f.FaceMatches.there
-		// A person can be seen without a face; Person.BoundingBox is the body.
-		if f.Person.Face == nil || f.Person.Face.BoundingBox == nil {
-			if err := d.present(*f.Timestamp, *f.Person.Index); err != nil {
-				return fmt.Errorf("in Persons[%d]: %w", i, err)
-			}
-			continue
+		switch t {
+		case json.Delim('{'), json.Delim('['):
+			depth++
+		case json.Delim('}'), json.Delim(']'):
+			depth--
 		}
-		if err := d.add(*f.Timestamp, *f.Person.Face.BoundingBox, *f.Person.Index); err != nil {
-			return fmt.Errorf("in Persons[%d]: %w", i, err)
+		if depth == 0 {
+			return nil
 		}
-		for _, m := range f.FaceMatches.all {
-			last := &d.Faces[len(d.Faces)-1]
-			last.Similarity = max(last.Similarity, m.Similarity)
-		}
+	}
+}
+
+// count counts what is kept in memory.
+func (r *Reader) count() error {
+	if r.entries++; r.entries > MaxFaces {
+		return fmt.Errorf("more than %d faces: at most that many are read", MaxFaces)
+	}
+	return nil
+}
+
+func (r *Reader) face(f faceForm) error {
+	if f.Timestamp == nil || f.Face == nil || f.Face.BoundingBox == nil {
+		return errors.New("no Timestamp or no Face.BoundingBox")
+	}
+	if err := r.count(); err != nil {
+		return err
+	}
+	return r.found.add(*f.Timestamp, *f.Face.BoundingBox, NoPerson)
+}
+
+func (r *Reader) person(p personForm) error {
+	if p.Timestamp == nil || p.Person == nil || p.Person.Index == nil {
+		return errors.New("no Timestamp or no Person.Index")
+	}
+	if err := r.count(); err != nil {
+		return err
+	}
+	r.seen.matches = r.seen.matches || p.FaceMatches.there
+	// A person can be seen without a face; Person.BoundingBox is the body.
+	if p.Person.Face == nil || p.Person.Face.BoundingBox == nil {
+		return r.found.present(*p.Timestamp, *p.Person.Index)
+	}
+	if err := r.found.add(*p.Timestamp, *p.Person.Face.BoundingBox, *p.Person.Index); err != nil {
+		return err
+	}
+	last := &r.found.Faces[len(r.found.Faces)-1]
+	for _, m := range p.FaceMatches.all {
+		last.Similarity = max(last.Similarity, m.Similarity)
 	}
 	return nil
 }
 
 // sameResult notes what a page says about its job and video, and refuses a page of another one.
-func (d *Detections) sameResult(p page) error {
+func (d *Detections) sameResult(p header) error {
 	if p.VideoMetadata != nil {
 		video, err := p.VideoMetadata.video()
 		switch {

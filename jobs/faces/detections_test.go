@@ -159,6 +159,6 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		checkTracks(t, d, d.Track(Options{Margin: DefaultMargin}))
+		checkTracks(t, d, tracked(t, d, Options{Margin: DefaultMargin}))
 	})
 }

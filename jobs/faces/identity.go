@@ -1,6 +1,7 @@
 package faces
 
 import (
+	"context"
 	"fmt"
 	"slices"
 )
@@ -72,23 +73,30 @@ func (o Options) of(all []Detection) (covered, spared []Detection) {
 	return covered, spared
 }
 
-// Unspared leaves out those of the faces found in an output that are of people who
-// are not covered: they are meant to be seen.
-func (d Detections) Unspared(found []Detection, o Options) []Detection {
+// Unspared leaves out those of the faces found in an output, in order of time, that
+// are of people who are not covered: they are meant to be seen. The error is ctx's
+// cause.
+func (d Detections) Unspared(ctx context.Context, found []Detection, o Options) ([]Detection, error) {
 	_, spared := o.of(d.Faces)
 	if len(spared) == 0 {
-		return found
+		return found, nil
 	}
 	seen := d
 	seen.Faces = spared
-	tracks := seen.Track(Options{Margin: o.Margin})
+	tracks, err := seen.Track(ctx, Options{Margin: o.Margin})
+	if err != nil {
+		return nil, err
+	}
+	covers := tracks.Covers()
 	return slices.DeleteFunc(slices.Clone(found), func(f Detection) bool {
 		x, y := f.Box.centre()
-		return slices.ContainsFunc(tracks, func(t Track) bool {
-			b, ok := t.At(f.At)
-			return ok && x > b.Left && x < b.right() && y > b.Top && y < b.bottom()
-		})
-	})
+		for b := range covers.boxes(f.At) {
+			if x > b.Left && x < b.right() && y > b.Top && y < b.bottom() {
+				return true
+			}
+		}
+		return false
+	}), nil
 }
 
 func (o Options) similarity() float64 {

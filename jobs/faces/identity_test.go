@@ -38,7 +38,7 @@ func TestIdentity(t *testing.T) {
 		t.Fatal(err)
 	}
 	for cover, visible := range map[string]int{CoverStrangers: 0, CoverListed: 1} {
-		tracks := d.Track(Options{Margin: DefaultMargin, Cover: cover})
+		tracks := tracked(t, d, Options{Margin: DefaultMargin, Cover: cover})
 		if len(tracks) != 1 {
 			t.Fatalf("%s: %d tracks", cover, len(tracks))
 		}
@@ -58,7 +58,7 @@ func TestIdentity(t *testing.T) {
 			}
 		}
 	}
-	if tracks := d.Track(Options{}); len(tracks) != 2 {
+	if tracks := tracked(t, d, Options{}); len(tracks) != 2 {
 		t.Errorf("all: %d tracks", len(tracks))
 	}
 }
@@ -81,17 +81,17 @@ func TestIdentityInDoubt(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n := len(d.Track(Options{Cover: CoverStrangers})); n != ca.strangers {
+		if n := len(tracked(t, d, Options{Cover: CoverStrangers})); n != ca.strangers {
 			t.Errorf("%s: %d tracks of strangers", name, n)
 		}
-		if n := len(d.Track(Options{Cover: CoverListed})); n != ca.listed {
+		if n := len(tracked(t, d, Options{Cover: CoverListed})); n != ca.listed {
 			t.Errorf("%s: %d tracks of people in the collection", name, n)
 		}
 	}
 	// Without a face search nobody is known.
 	d := Detections{Faces: []Detection{seen(0, 10, 10, 10)}}
 	for _, cover := range []string{CoverAll, CoverStrangers, CoverListed} {
-		if n := len(d.Track(Options{Cover: cover})); n != 1 {
+		if n := len(tracked(t, d, Options{Cover: cover})); n != 1 {
 			t.Errorf("%s: %d tracks", cover, n)
 		}
 	}
@@ -112,7 +112,7 @@ func TestPersonWithoutAFace(t *testing.T) {
 			t.Fatal(err)
 		}
 		d.Every = 500 * ms
-		covered := len(at(d.Track(Options{}), 3000)) > 0
+		covered := len(at(tracked(t, d, Options{}), 3000)) > 0
 		if want := between != nil; covered != want {
 			t.Errorf("%s: covered in between: %v", name, covered)
 		}
@@ -141,7 +141,7 @@ func TestUnspared(t *testing.T) {
 	for cover, want := range map[string][]Detection{
 		CoverAll: found, CoverStrangers: {found[1], found[3]}, CoverListed: {found[0], found[2], found[3]},
 	} {
-		if got := d.Unspared(found, Options{Cover: cover}); !slices.Equal(got, want) {
+		if got := unspared(t, d, found, Options{Cover: cover}); !slices.Equal(got, want) {
 			t.Errorf("%s: got %v, want %v", cover, got, want)
 		}
 	}

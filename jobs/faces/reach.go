@@ -2,6 +2,7 @@ package faces
 
 import (
 	"cmp"
+	"context"
 	"math"
 	"slices"
 	"time"
@@ -148,31 +149,54 @@ func (b Box) atLeast(side float64) Box {
 // meet finds faces that are lost for longer than an interval while another one is
 // found: it may be the same, after a cut that fell among looks that missed it. Each
 // is covered over all of that time then. It returns the spans, one for each track.
-func (ts Tracks) meet(every time.Duration) []Span {
+func (ts Tracks) meet(ctx context.Context, every time.Duration) ([]Span, error) {
 	met := make([]Span, len(ts))
 	for i, t := range ts {
 		met[i] = Span{t[0].At, t[len(t)-1].At}
 	}
-	byStart := make([]int, len(ts))
-	for i := range ts {
-		byStart[i] = i
-	}
-	slices.SortFunc(byStart, func(i, j int) int { return cmp.Compare(ts[i][0].At, ts[j][0].At) })
+	// Those of about one size together, so that few have to be looked at.
+	bySize := map[int][]int{}
 	for i, t := range ts {
+		bySize[sizeClass(t[0].Box)] = append(bySize[sizeClass(t[0].Box)], i)
+	}
+	for _, class := range bySize {
+		slices.SortStableFunc(class, func(i, j int) int { return cmp.Compare(ts[i][0].At, ts[j][0].At) })
+	}
+	for i, t := range ts {
+		if i%256 == 0 && ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
 		end := t[len(t)-1]
-		from, _ := slices.BinarySearchFunc(byStart, end.At+every*5/4, func(j int, at time.Duration) int { return cmp.Compare(ts[j][0].At, at) })
-		for _, j := range byStart[from:] {
-			first := ts[j][0]
-			if first.At-end.At > maxGap {
-				break
-			}
-			if alike(end.Box, first.Box) {
-				met[i].End, met[j].Start = first.At, min(met[j].Start, end.At)
-				break
+		first, latest := -1, end.At+maxGap
+		size := sizeClass(end.Box)
+		for class := size - sizeClasses - 1; class <= size+sizeClasses+1; class++ {
+			members := bySize[class]
+			from, _ := slices.BinarySearchFunc(members, end.At+every*5/4, func(j int, at time.Duration) int { return cmp.Compare(ts[j][0].At, at) })
+			for _, j := range members[from:] {
+				begins := ts[j][0]
+				if begins.At > latest || begins.At == latest && first >= 0 && first < j {
+					break
+				}
+				if alike(end.Box, begins.Box) {
+					first, latest = j, begins.At
+					break
+				}
 			}
 		}
+		if first >= 0 {
+			met[i].End, met[first].Start = latest, min(met[first].Start, end.At)
+		}
 	}
-	return met
+	return met, nil
+}
+
+// sizeClasses is how many classes of size there are from a size to its double.
+const sizeClasses = 8
+
+// sizeClass is the class of a box's size. Boxes that are alike are at most
+// sizeClasses+1 classes apart.
+func sizeClass(b Box) int {
+	return int(math.Floor(math.Log2(math.Sqrt(b.Width*b.Height)) * sizeClasses))
 }
 
 // alike reports whether two faces are of about the same size.

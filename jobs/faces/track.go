@@ -2,12 +2,16 @@ package faces
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"image"
+	"iter"
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -52,8 +56,9 @@ const maxGap = 2 * time.Second
 // Track associates detections to tracks. Detections with a person belong to
 // that person's track; the others are assigned to the tracks whose faces would be
 // near by then, all of one moment at once. A face that is lost for up to two
-// seconds is covered meanwhile. See Track.cover for how large the covers are.
-func (d Detections) Track(o Options) Tracks {
+// seconds is covered meanwhile. See Track.cover for how large the covers are. The
+// error is ctx's cause: of very many detections it takes seconds.
+func (d Detections) Track(ctx context.Context, o Options) (Tracks, error) {
 	every := d.every()
 	a := associator{reach: max(2*every+every/2, maxGap)}
 	persons := map[int]Track{}
@@ -68,7 +73,12 @@ func (d Detections) Track(o Options) Tracks {
 				persons[f.Person] = append(t, Key{f.At, f.Box})
 			}
 		}
-		a.step(strangers)
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if err := a.step(ctx, strangers); err != nil {
+			return nil, err
+		}
 	}
 
 	tracks := a.all()
@@ -77,11 +87,27 @@ func (d Detections) Track(o Options) Tracks {
 		// body was there.
 		tracks = append(tracks, split(persons[index], d.Present[index], a.reach)...)
 	}
-	met := tracks.meet(every)
-	for i, t := range tracks {
-		tracks[i] = t.cover(o.Margin, every, d.Video.Duration).stretch(met[i])
+	met, err := tracks.meet(ctx, every)
+	if err != nil {
+		return nil, err
 	}
-	return tracks
+	for i, t := range tracks {
+		if i%1024 == 0 && ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		tracks[i] = t.cover(o.Margin, every, d.Video.Duration).stretch(met[i]).round()
+	}
+	return tracks, nil
+}
+
+// round rounds boxes to millionths of the picture, in place: a hundredth of a pixel of
+// the largest one. They take half the room then, where they are written.
+func (t Track) round() Track {
+	round := func(v float64) float64 { return math.Round(v*1e6) / 1e6 }
+	for i, k := range t {
+		t[i].Box = Box{round(k.Box.Left), round(k.Box.Top), round(k.Box.Width), round(k.Box.Height)}
+	}
+	return t
 }
 
 // every is the time between two looks. Where nothing says so it is the lower
@@ -111,12 +137,72 @@ func (ts Tracks) At(t time.Duration, width, height int) []image.Rectangle {
 	var rects []image.Rectangle
 	for _, track := range ts {
 		if b, ok := track.At(t); ok {
-			rects = append(rects, image.Rect(
-				floor(b.Left*float64(width)), floor(b.Top*float64(height)),
-				ceil(b.right()*float64(width)), ceil(b.bottom()*float64(height))))
+			rects = append(rects, b.pixels(width, height))
 		}
 	}
 	return rects
+}
+
+// pixels rounds a box outwards to pixels of a picture.
+func (b Box) pixels(width, height int) image.Rectangle {
+	return image.Rect(
+		floor(b.Left*float64(width)), floor(b.Top*float64(height)),
+		ceil(b.right()*float64(width)), ceil(b.bottom()*float64(height)))
+}
+
+// Covers are Tracks that are asked for one time after the other: a long video may have
+// very many, of which few are there at one time. One goroutine may use them.
+type Covers struct {
+	tracks  Tracks
+	byStart []int // indexes of tracks
+	next    int   // of byStart: the first that has not begun
+	active  []int // indexes of tracks that have begun and not ended, rising
+	at      time.Duration
+}
+
+// Covers returns ts for times that rise.
+func (ts Tracks) Covers() *Covers {
+	c := &Covers{tracks: ts}
+	for i, t := range ts {
+		if len(t) > 0 {
+			c.byStart = append(c.byStart, i)
+		}
+	}
+	slices.SortStableFunc(c.byStart, func(i, j int) int { return cmp.Compare(ts[i][0].At, ts[j][0].At) })
+	return c
+}
+
+// At returns what Tracks.At does. A time before that of the last call takes longer.
+func (c *Covers) At(t time.Duration, width, height int) []image.Rectangle {
+	var rects []image.Rectangle
+	for b := range c.boxes(t) {
+		rects = append(rects, b.pixels(width, height))
+	}
+	return rects
+}
+
+// boxes yields the boxes at a time, in the order of the tracks.
+func (c *Covers) boxes(t time.Duration) iter.Seq[Box] {
+	if t < c.at {
+		c.next, c.active = 0, c.active[:0]
+	}
+	c.at = t
+	for ; c.next < len(c.byStart) && c.tracks[c.byStart[c.next]][0].At <= t; c.next++ {
+		i := c.byStart[c.next]
+		if track := c.tracks[i]; track[len(track)-1].At < t {
+			continue // it is over already
+		}
+		place, _ := slices.BinarySearch(c.active, i)
+		c.active = slices.Insert(c.active, place, i)
+	}
+	c.active = slices.DeleteFunc(c.active, func(i int) bool { return c.tracks[i][len(c.tracks[i])-1].At < t })
+	return func(yield func(Box) bool) {
+		for _, i := range c.active {
+			if b, ok := c.tracks[i].At(t); ok && !yield(b) {
+				return
+			}
+		}
+	}
 }
 
 // hair is what floating point leaves over or short of a whole pixel.
@@ -139,10 +225,46 @@ func (t Track) At(at time.Duration) (Box, bool) {
 	return from.Box.between(to.Box, float64(at-from.At)/float64(to.At-from.At)), true
 }
 
+// MarshalJSON writes a list of tracks, and each as a list of its keys.
+func (ts Tracks) MarshalJSON() ([]byte, error) {
+	if ts == nil {
+		return []byte("null"), nil
+	}
+	const usual = 48 // bytes of a key
+	n := 2
+	for _, t := range ts {
+		n += usual*len(t) + 3
+	}
+	b := append(make([]byte, 0, n), '[')
+	for i, t := range ts {
+		b = append(separate(b, i), '[')
+		for j, k := range t {
+			b = k.appendJSON(separate(b, j))
+		}
+		b = append(b, ']')
+	}
+	return append(b, ']'), nil
+}
+
+func separate(b []byte, i int) []byte {
+	if i > 0 {
+		b = append(b, ',')
+	}
+	return b
+}
+
 // MarshalJSON writes a key as [milliseconds, left, top, width, height]: a long
 // video has very many of them.
-func (k Key) MarshalJSON() ([]byte, error) {
-	return json.Marshal([5]float64{float64(k.At) / float64(time.Millisecond), k.Box.Left, k.Box.Top, k.Box.Width, k.Box.Height})
+func (k Key) MarshalJSON() ([]byte, error) { return k.appendJSON(nil), nil }
+
+func (k Key) appendJSON(b []byte) []byte {
+	b = append(b, '[')
+	for i, v := range [5]float64{
+		float64(k.At) / float64(time.Millisecond), k.Box.Left, k.Box.Top, k.Box.Width, k.Box.Height,
+	} {
+		b = strconv.AppendFloat(separate(b, i), v, 'g', -1, 64)
+	}
+	return append(b, ']')
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote.
@@ -151,10 +273,66 @@ func (k *Key) UnmarshalJSON(body []byte) error {
 	if err := json.Unmarshal(body, &v); err != nil {
 		return err
 	}
+	return k.set(v)
+}
+
+func (k *Key) set(v []float64) error {
 	if len(v) != 5 {
 		return fmt.Errorf("key of a track: %d numbers instead of 5", len(v))
 	}
 	k.At = time.Duration(v[0] * float64(time.Millisecond))
 	k.Box = Box{v[1], v[2], v[3], v[4]}
 	return k.Box.valid()
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote, several times as fast as package json would
+// key by key: the engine shows no life meanwhile.
+func (ts *Tracks) UnmarshalJSON(body []byte) error {
+	if string(body) == "null" {
+		return nil
+	}
+	*ts = Tracks{}
+	var (
+		depth, from int // from is where a number begins; 0: there is none
+		numbers     []float64
+		key         Key
+	)
+	const keys, values = 2, 3 // what is listed at a depth; at 1 the tracks
+	for i, c := range body {
+		if from > 0 && (c == ',' || c == ']' || c <= ' ') {
+			v, err := strconv.ParseFloat(string(body[from:i]), 64)
+			if err != nil {
+				return fmt.Errorf("key of a track: %w", err)
+			}
+			numbers, from = append(numbers, v), 0
+		}
+		switch c {
+		case '[':
+			if depth++; depth == keys {
+				*ts = append(*ts, Track{})
+			}
+			numbers = numbers[:0]
+		case ']':
+			if depth == values {
+				if err := key.set(numbers); err != nil {
+					return err
+				}
+				last := len(*ts) - 1
+				(*ts)[last] = append((*ts)[last], key)
+			}
+			depth--
+		case ',', ' ', '\t', '\r', '\n':
+		default:
+			if depth != values {
+				return fmt.Errorf("tracks: %q where a list was expected", c)
+			}
+			if from == 0 {
+				from = i
+			}
+		}
+		if depth > values {
+			return errors.New("tracks: lists within keys")
+		}
+	}
+	return nil
 }

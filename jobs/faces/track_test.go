@@ -1,6 +1,7 @@
 package faces
 
 import (
+	"context"
 	"encoding/json"
 	"image"
 	"math/rand/v2"
@@ -22,10 +23,29 @@ func person(index int, d Detection) Detection {
 	return d
 }
 
+// tracked is d.Track of a test that has time.
+func tracked(t testing.TB, d Detections, o Options) Tracks {
+	t.Helper()
+	tracks, err := d.Track(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tracks
+}
+
+func unspared(t *testing.T, d Detections, found []Detection, o Options) []Detection {
+	t.Helper()
+	left, err := d.Unspared(t.Context(), found, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return left
+}
+
 func track(t *testing.T, faces ...Detection) Tracks {
 	t.Helper()
 	d := Detections{Faces: faces, Every: 500 * ms}
-	tracks := d.Track(Options{})
+	tracks := tracked(t, d, Options{})
 	checkTracks(t, d, tracks)
 	return tracks
 }
@@ -99,7 +119,7 @@ func TestTrackAtTheEndsOfTheVideo(t *testing.T) {
 	d := Detections{Faces: []Detection{seen(1100, 40, 40, 10), seen(1600, 40, 40, 10)}, Every: 500 * ms}
 	for video, want := range map[time.Duration]bool{0: false, 2700 * ms: true, 5 * time.Second: false} {
 		d.Video.Duration = video
-		tracks := d.Track(Options{})
+		tracks := tracked(t, d, Options{})
 		if got := len(at(tracks, 2600)) > 0; got != want {
 			t.Errorf("of %s: covered a second after the last look: %v", video, got)
 		}
@@ -134,7 +154,7 @@ func TestTracksThatMeet(t *testing.T) {
 		seen(5000, 10, 10, 10), seen(5500, 10, 10, 10),
 		seen(6500, 80, 80, 10), seen(7000, 80, 80, 10),
 	}}
-	tracks := d.Track(Options{})
+	tracks := tracked(t, d, Options{})
 	for ms := 5500; ms <= 6500; ms += 10 {
 		if n := len(at(tracks, ms)); n != 2 {
 			t.Fatalf("%d covers at %d ms", n, ms)
@@ -143,7 +163,7 @@ func TestTracksThatMeet(t *testing.T) {
 	// Found too late, or of another size, it is somebody else.
 	for _, other := range []Detection{seen(8000, 80, 80, 10), seen(6500, 60, 60, 30)} {
 		d.Faces = []Detection{d.Faces[0], d.Faces[1], other}
-		if n := len(at(d.Track(Options{}), 6480)); n > 1 {
+		if n := len(at(tracked(t, d, Options{}), 6480)); n > 1 {
 			t.Errorf("%d covers before %+v", n, other)
 		}
 	}
@@ -168,7 +188,7 @@ func TestTrackRoundsOutwards(t *testing.T) {
 func TestTrackGrowsByTheMargin(t *testing.T) {
 	t.Parallel()
 	d := Detections{Faces: []Detection{seen(0, 40, 40, 20)}}
-	if got, want := at(d.Track(Options{Margin: 0.5}), 0), image.Rect(30, 30, 70, 70); got[0] != want {
+	if got, want := at(tracked(t, d, Options{Margin: 0.5}), 0), image.Rect(30, 30, 70, 70); got[0] != want {
 		t.Errorf("%v, want %v", got, want)
 	}
 }
@@ -275,7 +295,7 @@ func TestTracksCoverEveryDetection(t *testing.T) {
 				d.Faces = append(d.Faces, f)
 			}
 		}
-		checkTracks(t, d, d.Track(Options{Margin: rng.Float64()}))
+		checkTracks(t, d, tracked(t, d, Options{Margin: rng.Float64()}))
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
 		}
@@ -299,17 +319,40 @@ func longDetections() Detections {
 func BenchmarkTrack(b *testing.B) {
 	d := longDetections()
 	for b.Loop() {
-		d.Track(Options{Margin: DefaultMargin})
+		tracked(b, d, Options{Margin: DefaultMargin})
 	}
 }
 
 func BenchmarkAt(b *testing.B) {
-	tracks := longDetections().Track(Options{Margin: DefaultMargin})
+	tracks := tracked(b, longDetections(), Options{Margin: DefaultMargin}).Covers()
 	b.ReportAllocs()
 	t := time.Duration(0)
 	for b.Loop() {
 		tracks.At(t, 1920, 1080)
 		t = (t + 40*ms) % (2 * time.Hour)
 	}
-	b.ReportMetric(float64(len(tracks)), "tracks")
+}
+
+func TestTracksFromJSON(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]Tracks{
+		`null`: nil, `[]`: {}, `[[]]`: {{}},
+		` [ [ [ 1 , 0.1,0.2 ,3e-1,4E-1 ] ,[1.5,-1,0,1,1]],[[0,0,0,1,1]] ] `: {
+			{{1 * ms, Box{0.1, 0.2, 0.3, 0.4}}, {1500 * time.Microsecond, Box{-1, 0, 1, 1}}}, {{0, Box{0, 0, 1, 1}}},
+		},
+	} {
+		var got Tracks
+		if err := json.Unmarshal([]byte(body), &got); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %v, %v", body, got, err)
+		}
+	}
+	for _, body := range []string{
+		`{}`, `[1]`, `["a"]`, `[[1]]`, `[[[1,2,3,4]]]`, `[[[1,2,3,4,5,6]]]`, `[[[]]]`, `[[[1,0,0,1,"1"]]]`, `[[[1,0,0,1,null]]]`, `[[[1,0,0,1,[1]]]]`,
+		`[[[1,0,0,0,1]]]`, `[[[1,0,0,1,17]]]`, `[[[1,0,0,1,1e999]]]`, `[null]`, `[[null]]`, `[[{"a":1}]]`, `true`, `[`, `[[[1,0,0,1,1]]`, `]`, ``,
+	} {
+		var got Tracks
+		if err := json.Unmarshal([]byte(body), &got); err == nil {
+			t.Errorf("%s: %v", body, got)
+		}
+	}
 }

@@ -12,8 +12,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/mediaconvert"
 	"github.com/aws/aws-sdk-go-v2/service/mediaconvert/types"
-
-	"github.com/mosaicd/mosaicd/internal/text"
 )
 
 var (
@@ -39,10 +37,7 @@ type opened struct {
 
 // open finds out how a job file is written, or why it is none.
 func open(body []byte) (opened, string) {
-	body, err := text.UTF8(body)
-	if err != nil {
-		return opened{}, err.Error()
-	}
+	body = bytes.TrimPrefix(body, []byte("\ufeff")) // some editors write it
 	if !utf8.Valid(body) {
 		return opened{}, "not UTF-8: save it as UTF-8"
 	}
