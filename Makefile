@@ -19,7 +19,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Tests at once in a package, more than there are cores: they wait more than they work.
 PARALLEL := $(shell n=$$(nproc); echo $$((n > 4 ? n : 4)))
 FUZZTIME := 60s
-CHAOS := -kills 1000 -points 3 -stops 200 -freezes 100 -uploads 400 -outage 60s -soak 1000
+CHAOS := -kills 1000 -points 3 -stops 200 -freezes 100 -uploads 400 -overwrites 300 -outage 60s -soak 1000
 MUTATED := 10000
 
 VIDEO := # of yours, for make demo

@@ -26,6 +26,7 @@ type options struct {
 	binary, failing       string
 	kills, stops, freezes int
 	scale                 int
+	overwrites, keys      int
 	points, uploads, soak int
 	outage                time.Duration
 	seed                  uint64
@@ -45,6 +46,8 @@ func main() {
 	flag.IntVar(&o.stops, "stops", 10, "how often a worker is stopped (SIGTERM) at a random moment")
 	flag.IntVar(&o.freezes, "freezes", 4, "how many workers are frozen (SIGSTOP) for longer than their lease")
 	flag.IntVar(&o.uploads, "uploads", 40, "how many videos are uploaded for the kills")
+	flag.IntVar(&o.overwrites, "overwrites", 10, "how often a worker is killed (SIGKILL) while the same keys are uploaded again and again")
+	flag.IntVar(&o.keys, "keys", 50, "how many keys are uploaded again and again, at most 64")
 	flag.IntVar(&o.soak, "soak", 50, "how many jobs one worker is given to see whether it grows")
 	flag.IntVar(&o.scale, "scale", 0, "how many jobs are given to one, two, three and four workers, to see whether they do more together")
 	flag.DurationVar(&o.outage, "outage", 5*time.Second, "how long AWS is out of reach, in each of several ways; 0: not at all")
@@ -57,7 +60,7 @@ func main() {
 		name string
 		do   func(context.Context, options) (string, error)
 		n    int
-	}{{"kills", kills, o.kills}, {"fail points", failPoints, o.points}, {"stops", stops, o.stops}, {"freezes", freezes, o.freezes}, {"outages", outages, int(o.outage)}, {"soak", soak, o.soak}, {"scale", scale, o.scale}} {
+	}{{"kills", kills, o.kills}, {"fail points", failPoints, o.points}, {"stops", stops, o.stops}, {"freezes", freezes, o.freezes}, {"overwrites", overwrites, o.overwrites}, {"outages", outages, int(o.outage)}, {"soak", soak, o.soak}, {"scale", scale, o.scale}} {
 		if run.n == 0 {
 			continue
 		}
@@ -81,6 +84,12 @@ type place struct {
 	routes  string
 	steps   int           // results of each upload
 	delay   time.Duration // of each call
+
+	// For worlds of another kind: what Rekognition finds, when all has ended, and what
+	// is checked then.
+	faces   func(context.Context, []byte) ([]byte, error)
+	settled func() bool
+	check   func(context.Context) error
 }
 
 // within makes a world with so many workers, has something done in it, and checks
@@ -94,12 +103,12 @@ func at(ctx context.Context, p place, do func(context.Context, *world, []*node) 
 	if err != nil {
 		return counts{}, err
 	}
-	w, err := newWorld(ctx, path, p.routes)
+	w, err := newWorld(ctx, path, p.routes, p.faces)
 	if err != nil {
 		return counts{}, err
 	}
 	defer w.close()
-	w.record.delay = p.delay
+	w.record.delay, w.settled = p.delay, p.settled
 	ctx, cancel := context.WithCancel(ctx)
 	var collecting sync.WaitGroup
 	collecting.Go(func() {
@@ -129,7 +138,11 @@ func at(ctx context.Context, p place, do func(context.Context, *world, []*node) 
 	}
 	cancel()
 	collecting.Wait()
-	if err == nil {
+	switch {
+	case err != nil:
+	case p.check != nil:
+		err = p.check(context.Background())
+	default:
 		c, err = w.check(context.Background(), p.steps)
 	}
 	if err != nil {

@@ -40,28 +40,32 @@ type world struct {
 	dead   string
 	inbox  string
 	topic  string
-	folder string
-	binary string
-	routes string
-	video  []byte
-	record record
-	closes []func()
+	// notices is the topic of Rekognition.
+	notices string
+	folder  string
+	binary  string
+	routes  string
+	video   []byte
+	record  record
+	closes  []func()
 
 	uploads map[string]bool
 	mu      sync.Mutex
 	results map[string][]string // by result id: what was delivered
 	last    map[string]bool     // sources whose last result was delivered
+	jobs    map[string]bool     // jobs of which that is so
+	settled func() bool         // nil: every source has its last result
 }
 
-func newWorld(ctx context.Context, binary, routes string) (*world, error) {
-	server, err := awslocal.Start(ctx, awslocal.Config{})
+func newWorld(ctx context.Context, binary, routes string, faces func(context.Context, []byte) ([]byte, error)) (*world, error) {
+	server, err := awslocal.Start(ctx, awslocal.Config{Faces: faces})
 	if err != nil {
 		return nil, err
 	}
 	cfg := server.AWSConfig()
 	w := &world{
 		server: server, s3: s3.NewFromConfig(cfg), sqs: sqs.NewFromConfig(cfg), binary: binary, routes: routes,
-		uploads: map[string]bool{}, results: map[string][]string{}, last: map[string]bool{},
+		uploads: map[string]bool{}, results: map[string][]string{}, last: map[string]bool{}, jobs: map[string]bool{},
 		record: record{handles: map[string]string{}},
 	}
 	if w.folder, err = os.MkdirTemp("", "mosaicd-chaos-*"); err != nil {
@@ -80,17 +84,22 @@ func newWorld(ctx context.Context, binary, routes string) (*world, error) {
 		}
 	}
 	topics := sns.NewFromConfig(cfg)
-	topic, err := topics.CreateTopic(ctx, &sns.CreateTopicInput{Name: aws.String("results")})
-	if err != nil {
-		return nil, err
-	}
-	w.topic = *topic.TopicArn
-	_, err = topics.Subscribe(ctx, &sns.SubscribeInput{
-		TopicArn: topic.TopicArn, Protocol: aws.String("sqs"), Attributes: map[string]string{"RawMessageDelivery": "true"},
-		Endpoint: aws.String("arn:aws:sqs:" + awslocal.Region + ":" + awslocal.AccountID + ":inbox"),
-	})
-	if err != nil {
-		return nil, err
+	for _, t := range []struct {
+		name, queue string
+		arn         *string
+	}{{"results", "inbox", &w.topic}, {"AmazonRekognition", "work", &w.notices}} {
+		topic, err := topics.CreateTopic(ctx, &sns.CreateTopicInput{Name: &t.name})
+		if err != nil {
+			return nil, err
+		}
+		*t.arn = *topic.TopicArn
+		_, err = topics.Subscribe(ctx, &sns.SubscribeInput{
+			TopicArn: topic.TopicArn, Protocol: aws.String("sqs"), Attributes: map[string]string{"RawMessageDelivery": "true"},
+			Endpoint: aws.String("arn:aws:sqs:" + awslocal.Region + ":" + awslocal.AccountID + ":" + t.queue),
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
 	server.Notify(awslocal.Notification{Bucket: "uploads", QueueURL: w.queue})
 	server.NotifyJobs(w.queue)
@@ -129,6 +138,7 @@ type node struct {
 	done     chan error
 	failAt   string // name of a fail point
 	health   string // address of its health endpoints; empty: none
+	more     []string
 }
 
 func (w *world) node(id int) (*node, error) {
@@ -155,6 +165,7 @@ func (n *node) start() error {
 		"MOSAICD_VISIBILITY=" + visibility.String(), "MOSAICD_DRAIN=1s", "MOSAICD_PRESET=ultrafast", "MOSAICD_VERIFY=false", "MOSAICD_RECONCILE_AFTER=20s",
 		"MOSAICD_SANDBOX=auto", "MOSAICD_ROUTES=" + n.w.routes, "MOSAICD_MEDIACONVERT_ROLE=" + role, "MOSAICD_FAILPOINT=" + n.failAt,
 	}
+	n.cmd.Env = append(n.cmd.Env, n.more...)
 	n.cmd.Stderr = log
 	// It must not outlive us, however we end.
 	n.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -209,7 +220,7 @@ func (w *world) collect(ctx context.Context) error {
 			w.mu.Lock()
 			w.results[r.ID] = append(w.results[r.ID], *m.Body)
 			if r.Status != jobs.StatusProgressing && (r.Step == r.Steps || r.Status != jobs.StatusSucceeded) {
-				w.last[r.Source] = true
+				w.last[r.Source], w.jobs[r.Job] = true, true
 			}
 			w.mu.Unlock()
 			if _, err := w.sqs.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &w.inbox, ReceiptHandle: m.ReceiptHandle}); err != nil && ctx.Err() == nil {
@@ -225,6 +236,13 @@ func (w *world) ended() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return len(w.last)
+}
+
+// jobsEnded is how many jobs have their last result.
+func (w *world) jobsEnded() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.jobs)
 }
 
 // messages is how many are visible and how many are not.
@@ -245,7 +263,11 @@ func (w *world) settle(ctx context.Context, within time.Duration) error {
 		if err != nil {
 			return err
 		}
-		if w.ended() == len(w.uploads) && visible+hidden == 0 {
+		settled := w.ended() == len(w.uploads)
+		if w.settled != nil {
+			settled = w.settled()
+		}
+		if settled && visible+hidden == 0 {
 			return nil
 		}
 		if time.Now().After(deadline) {

@@ -2,12 +2,14 @@ package awslocal
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/md5"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -165,6 +167,27 @@ func (o *objects) DeleteObjectVersion(bucket, key string, id gofakes3.VersionID)
 		defer o.promote(bucket, key)
 	}
 	return o.Backend.DeleteObjectVersion(bucket, key, id)
+}
+
+// ListBucketVersions lists the versions of each key as S3 does, the newest first.
+func (o *objects) ListBucketVersions(bucket string, prefix *gofakes3.Prefix, page *gofakes3.ListBucketVersionsPage) (*gofakes3.ListBucketVersionsResult, error) {
+	list, err := o.Backend.ListBucketVersions(bucket, prefix, page)
+	if err != nil {
+		return nil, err
+	}
+	key := func(v gofakes3.VersionItem) string {
+		switch v := v.(type) {
+		case *gofakes3.Version:
+			return v.Key
+		case *gofakes3.DeleteMarker:
+			return v.Key
+		}
+		return ""
+	}
+	slices.SortStableFunc(list.Versions, func(a, b gofakes3.VersionItem) int {
+		return cmp.Or(strings.Compare(key(a), key(b)), strings.Compare(string(b.GetVersionID()), string(a.GetVersionID())))
+	})
+	return list, nil
 }
 
 // promote makes the newest version of an object that is left the current one.
