@@ -182,7 +182,7 @@ func (c *mosaicCommand) detections() (*faces.Detections, error) {
 			return nil, fmt.Errorf("--detections: %w", err)
 		}
 		if err := errors.Join(r.Read(page), page.Close()); err != nil {
-			return nil, fmt.Errorf("--detections: %s: %w", name, err)
+			return nil, fmt.Errorf("--detections: %s: %s: %w", jobs.CodeInvalidDetections, name, err)
 		}
 	}
 	d, err := r.Detections()
