@@ -86,6 +86,10 @@ func (h *Handler) Handle(ctx context.Context, m types.Message) error {
 		case event.ObjectCreated:
 			err = h.upload(ctx, log, e, message)
 		case event.Request:
+			if e.Decides() {
+				err = h.decide(ctx, log, e, message)
+				break
+			}
 			err = h.start(ctx, log, fromRequest(e, message, h.cfg), message)
 		case event.MediaConvertChanged:
 			err = h.cloudChanged(ctx, log, e, message)
