@@ -205,11 +205,14 @@ func (h *Handler) folder(job Job, step Step, d *transcode.Document, several bool
 	to := step.Destination
 	switch {
 	case to.Bucket == "":
-		to = event.Location{Bucket: h.cfg.OutputBucket, Key: h.cfg.TranscodePrefix + step.title(job) + "/" + d.Name + "/"}
+		to = event.Location{Bucket: h.cfg.OutputBucket, Key: h.cfg.TranscodePrefix + h.cfg.apart(step.title(job)) + "/" + d.Name + "/"}
 	case several:
 		to.Key += d.Name + "/"
 	}
-	if to.Bucket != job.Source.Bucket || h.cfg.ours(to) {
+	if err := h.cfg.judgeDestination(to); err != nil {
+		return to, err
+	}
+	if to.Bucket != job.Source.Bucket && !among(h.cfg.Routes.Named(), to.Bucket) || h.cfg.ours(to) {
 		return to, nil
 	}
 	// What MediaConvert writes would come back as uploads, for ever.

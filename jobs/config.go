@@ -21,6 +21,13 @@ type Config struct {
 	// Required, unless the buckets that notify are others: OutputPrefix.
 	OutputBucket string
 	OutputPrefix string
+	// SourceBuckets are the buckets that messages and uploads may name, * for any
+	// characters. Nil: messages those that the routes name and OutputBucket, uploads
+	// those that the routes are for.
+	SourceBuckets []string
+	// OutputBuckets are the buckets that messages may have written to. Nil:
+	// OutputBucket and those of the routes' destinations.
+	OutputBuckets []string
 	// TranscodePrefix goes before <source>/<job file>/ in OutputBucket to make the
 	// folder of a transcode whose destination nobody chose. Uploads there start
 	// no job, unless it is empty.
@@ -136,6 +143,9 @@ func (c Config) Validate() error {
 		if p.value != "" && !strings.HasSuffix(p.value, "/") {
 			return fmt.Errorf("%s: must end with a slash (got %q)", p.field, p.value)
 		}
+	}
+	if err := c.validateBuckets(); err != nil {
+		return err
 	}
 	if err := c.Cloud.validate(); err != nil {
 		return err

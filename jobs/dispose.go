@@ -56,6 +56,8 @@ func (h *Handler) dispose(ctx context.Context, log *zap.Logger, l *lease) error 
 		switch {
 		case routeErr != nil:
 			return routeErr
+		case h.cfg.judgeDestination(to) != nil:
+			return kept(h.cfg.judgeDestination(to).Error())
 		case to == (event.Location{Bucket: source.Bucket, Key: source.Key}):
 			return kept("it would be moved to where it is")
 		case to.Bucket == source.Bucket && route != nil && len(route.Steps) > 0 && !h.cfg.ours(to):

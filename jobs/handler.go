@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
@@ -72,8 +74,8 @@ func NewHandler(clients Clients, engine Engine, log *zap.Logger, cfg Config) (*H
 
 // Handle works every event of one message. It returns nil when each has ended,
 // well or not, or waits for MediaConvert, and its result is published; a
-// *Rejection when the message can't be understood; any other error when it should
-// come again: what ended before the error is not done a second time then.
+// *Rejection when the message, or one of its records, can't be understood, after the others were worked; any other
+// error when it should come again: what ended before the error is not done a second time then.
 func (h *Handler) Handle(ctx context.Context, m types.Message) error {
 	events, err := event.Decode([]byte(aws.ToString(m.Body)))
 	if err != nil {
@@ -81,6 +83,7 @@ func (h *Handler) Handle(ctx context.Context, m types.Message) error {
 	}
 	message := aws.ToString(m.MessageId)
 	log := h.log.With(zap.String(keyMessage, message))
+	var unreadable []string
 	for _, e := range events {
 		switch e := e.(type) {
 		case event.ObjectCreated:
@@ -90,7 +93,8 @@ func (h *Handler) Handle(ctx context.Context, m types.Message) error {
 				err = h.decide(ctx, log, e, message)
 				break
 			}
-			err = h.start(ctx, log, fromRequest(e, message, h.cfg), message)
+			job := fromRequest(e, message, h.cfg)
+			err = h.start(ctx, log, job.refusedFor(e.Kind, h.cfg.judgeRequest(e)), message)
 		case event.MediaConvertChanged:
 			err = h.cloudChanged(ctx, log, e, message)
 		case event.FaceSearchEnded:
@@ -103,12 +107,19 @@ func (h *Handler) Handle(ctx context.Context, m types.Message) error {
 				continue
 			}
 			ignored(log, event.Location{Bucket: e.Bucket, Key: e.Key}, e.Reason)
+		case event.Unreadable:
+			unreadable = append(unreadable, e.Reason)
 		default:
 			err = &Rejection{Err: fmt.Errorf("no handler for %T", e)}
 		}
 		if err != nil {
 			return err
 		}
+	}
+	if unreadable != nil {
+		const shown = 3
+		return &Rejection{Err: fmt.Errorf("%d of %d records can't be read, the others were worked: %s",
+			len(unreadable), len(events), strings.Join(unreadable[:min(shown, len(unreadable))], "; "))}
 	}
 	return nil
 }
@@ -120,18 +131,35 @@ func ignored(log *zap.Logger, source event.Location, reason string) {
 // upload does what the routes say of an object that was created.
 func (h *Handler) upload(ctx context.Context, log *zap.Logger, e event.ObjectCreated, message string) error {
 	if h.cfg.ours(e.Location()) {
-		ignored(log, e.Location(), reasonOurs)
+		return h.ignore(ctx, log, e, nil, reasonOurs, message)
+	}
+	if reason := h.cfg.strange(e.Bucket); reason != "" {
+		ignored(log, e.Location(), reason)
 		return nil
 	}
 	if event.IsSidecar(e.Key) {
 		return h.sidecar(ctx, log, e, message)
+	}
+	if e.Size == event.UnknownSize {
+		o, err := h.store.head(ctx, Identity{Location: e.Location(), ETag: e.ETag})
+		switch {
+		case err == nil:
+			e.Size = o.bytes
+		case !errors.As(err, new(*Failure)): // the job reports those
+			return h.interrupted(log.With(zap.String(keySource, e.Location().String())), err)
+		}
 	}
 	route, err := h.route(ctx, e.Location(), e.ETag, e.Size)
 	if err != nil {
 		return err
 	}
 	if reason := idleReason(e, route); reason != "" {
-		return h.ignore(ctx, log, e, route, reason)
+		return h.ignore(ctx, log, e, route, reason, message)
+	}
+	if reason, err := h.growing(ctx, e); err != nil {
+		return h.interrupted(log.With(zap.String(keySource, e.Location().String())), err)
+	} else if reason != "" {
+		return h.ignore(ctx, log, e, nil, reason, message) // published, it would be so for each segment
 	}
 	job, err := fromUpload(e, route, h.cfg)
 	return h.start(ctx, log, job.refusedFor("upload", err), message)
@@ -156,8 +184,22 @@ func (h *Handler) route(ctx context.Context, at event.Location, etag string, byt
 }
 
 // ignore says why nothing is done for an object, to the topic too where the route
-// wants that.
-func (h *Handler) ignore(ctx context.Context, log *zap.Logger, e event.ObjectCreated, route *routes.Route, reason string) error {
+// wants that. A job of that event that was accepted before, under other routes, goes on instead: else it would have its
+// record, and be nobody's.
+func (h *Handler) ignore(
+	ctx context.Context, log *zap.Logger, e event.ObjectCreated, route *routes.Route, reason, message string,
+) error {
+	claim, err := h.claims.read(ctx, uploadID(e))
+	if err == nil && claim == nil && event.IsSidecar(e.Key) {
+		claim, err = h.claims.read(ctx, sidecarID(e))
+	}
+	switch {
+	case httpStatus(err) == http.StatusForbidden: // S3 denies what isn't there where the bucket may not be listed
+	case err != nil:
+		return h.interrupted(log.With(zap.String(keySource, e.Location().String())), err)
+	case claim != nil:
+		return h.start(ctx, log, claim.Job, message)
+	}
 	ignored(log, e.Location(), reason)
 	if route == nil || !route.PublishIgnored {
 		return nil

@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"go.uber.org/zap"
 
 	"github.com/mosaicd/mosaicd/ffmpeg"
 	"github.com/mosaicd/mosaicd/jobs/event"
@@ -121,6 +122,185 @@ func TestHandlePublishesLater(t *testing.T) {
 	}
 	if r := b.one(); r.Status != StatusSucceeded || b.engine.runs() != 1 {
 		t.Errorf("result is %+v after %d runs", r, b.engine.runs())
+	}
+}
+
+// TestAcceptedJobSurvivesRoutes: a worker stops in a job, and the next one starts with routes that have nothing for the
+// object: the record says what is to be done.
+func TestAcceptedJobSurvivesRoutes(t *testing.T) {
+	t.Parallel()
+	const before = `
+  - {name: videos, match: {suffix: [.mp4, clip.json]}, steps: [{mosaic: {destination: "s3://results/before/{key}"}}]}`
+	for name, after := range map[string]func(*Config){
+		"no steps":                  routed("\n  - {name: none, match: {suffix: .mp4}, steps: []}"),
+		"another match":             routed("\n  - {name: none, match: {suffix: .mov}, steps: [mosaic]}"),
+		"another destination":       routed("\n  - {name: none, match: {suffix: .mp4}, steps: [{mosaic: {destination: \"s3://results/after/{key}\"}}]}"),
+		"waits for a sidecar":       routed("\n  - {name: none, match: {suffix: .mp4}, sidecar: wait, steps: [mosaic]}"),
+		"by content type":           routed("\n  - {name: none, match: {contentType: text/plain}, steps: [mosaic]}"),
+		"lies where mosaicd writes": func(c *Config) { c.OutputBucket, c.OutputPrefix = uploads, "folder/" },
+	} {
+		for _, sidecar := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, sidecar %t", name, sidecar), func(t *testing.T) {
+				t.Parallel()
+				b := newBench(t, routed(before), func(c *Config) {
+					if name == "lies where mosaicd writes" {
+						c.OutputBucket = uploads // where the records are stays
+					}
+				})
+				b.engine.do = func(context.Context, ffmpeg.Spec) (ffmpeg.Report, error) {
+					return ffmpeg.Report{}, context.Canceled // the worker's drain ran out
+				}
+				key := "folder/a.mp4"
+				etag := b.put(key, "video", nil)
+				if sidecar {
+					key = "folder/clip.json"
+					etag = b.put(key, `{"srcVideo":"a.mp4"}`, nil)
+				}
+				body := created(record(key, etag, 5))
+				if err := b.handle(body, 1); err == nil {
+					t.Fatal("the job ended")
+				}
+				b.engine.do = nil
+				config := b.config
+				after(&config)
+				var err error
+				if b.h, err = NewHandler(b.clients, b.engine, zap.NewNop(), config); err != nil {
+					t.Fatal(err)
+				}
+				if err := b.handle(body, 2); err != nil {
+					t.Fatal(err)
+				}
+				r := b.one()
+				if r.Status != StatusSucceeded || r.Outputs[0].URI != "s3://results/before/folder/a.mp4" {
+					t.Errorf("result is %+v, %+v", r, r.Error)
+				}
+				// Once more, it is a job that was done.
+				if err := b.handle(body, 3); err != nil {
+					t.Error(err)
+				}
+				if all := b.published(); len(all) != 0 {
+					t.Errorf("published %+v", all)
+				}
+			})
+		}
+	}
+}
+
+// TestGrowingPlaylist: it starts nothing until it ends, however often it is written and whenever its events are looked at.
+func TestGrowingPlaylist(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, routed("\n  - {name: live, match: {suffix: .m3u8}, steps: [remux], ignored: publish}"))
+	const head = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:4\n"
+	b.put("live/a.ts", "a", nil)
+	b.put("live/b.ts", "b", nil)
+	var events []string
+	write := func(body string) string {
+		etag := b.put("live/index.m3u8", body, nil)
+		return created(strings.ReplaceAll(record("live/index.m3u8", etag, len(body)), `"0A"`, fmt.Sprintf(`"%02X"`, 10+len(events))))
+	}
+	for _, body := range []string{head, head + "#EXTINF:4.0,\na.ts\n", head + "#EXTINF:4.0,\na.ts\n#EXTINF:4.0,\nb.ts\n"} {
+		events = append(events, write(body))
+		if err := b.handle(events[len(events)-1], 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	events = append(events, write(head+"#EXTINF:4.0,\na.ts\n#EXTINF:4.0,\nb.ts\n#EXT-X-ENDLIST\n"))
+	for _, e := range events[:3] { // late, and again
+		if err := b.handle(e, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if all := b.published(); len(all) != 0 {
+		t.Fatalf("published %+v", all)
+	}
+	if claims := b.keys(results, ".mosaicd/claims/"); claims != nil {
+		t.Errorf("started %v", claims)
+	}
+	if n := b.logs.FilterMessage(eventObjectIgnored).Len(); n != 6 {
+		t.Errorf("%d lines say why", n)
+	}
+	if err := b.handle(events[3], 1); err != nil {
+		t.Fatal(err)
+	}
+	if r := b.one(); r.Status != StatusSucceeded {
+		t.Errorf("result is %+v, %+v", r, r.Error)
+	}
+	// It is written once more between its job's start and the work: that has an event of its own.
+	e := write(head + "#EXTINF:4.0,\na.ts\n#EXT-X-ENDLIST\n")
+	b.s3calls.headed = func() { write(head + "#EXTINF:4.0,\nb.ts\n#EXT-X-ENDLIST\n"); b.s3calls.headed = nil }
+	if err := b.handle(e, 1); err != nil {
+		t.Fatal(err)
+	}
+	if all := b.published(); len(all) != 1 || all[0].Status != StatusIgnored {
+		t.Errorf("published %+v", all)
+	}
+	// Who asks for a recording that goes on hears that it does.
+	write(head)
+	if err := b.handle(`{"version":1,"kind":"mosaic","source":"s3://uploads/live/index.m3u8","destination":"s3://results/x.mp4"}`, 1); err != nil {
+		t.Fatal(err)
+	}
+	if r := b.one(); r.Status != StatusFailed || !strings.Contains(r.Error.Message, "the recording goes on") {
+		t.Errorf("result is %+v, %+v", r, r.Error)
+	}
+}
+
+// TestOneRecordUnreadable: the others are worked, and the message goes to the dead-letter queue with what is wrong.
+func TestOneRecordUnreadable(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	body := created(record("bad%zz.mp4", "0", 5), record("a.mp4", b.put("a.mp4", "video", nil), 5), record("worse%yy.mp4", "0", 5))
+	for range 2 { // the second time it was replayed
+		err := b.handle(body, 1)
+		rejection, ok := errors.AsType[*Rejection](err)
+		if !ok || !strings.Contains(rejection.Reject(), "2 of 3 records can't be read, the others were worked: Records[0].s3.object.key") {
+			t.Fatalf("error is %v", err)
+		}
+	}
+	if r := b.one(); r.Status != StatusSucceeded || r.Source != "s3://uploads/a.mp4" {
+		t.Errorf("result is %+v, %+v", r, r.Error)
+	}
+}
+
+// TestEventWithoutSize: S3 is asked for it.
+func TestEventWithoutSize(t *testing.T) {
+	t.Parallel()
+	const large = "\n  - {name: large, match: {suffix: .mp4, minBytes: 6}, steps: []}\n  - {name: small, match: {suffix: .mp4}, steps: [mosaic]}"
+	for name, ca := range map[string]struct {
+		put, key, body, want string // want: ok, ignored, or a code
+	}{
+		"small":           {"a.mp4", "a.mp4", "video", "ok"},
+		"large":           {"a.mp4", "a.mp4", "a large video", "ignored"},
+		"empty":           {"a.mp4", "a.mp4", "", "ignored"},
+		"gone":            {"b.mp4", "a.mp4", "video", CodeSourceGone},
+		"without an ETag": {"a.mp4", "a.mp4", "video", "ok"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			routes := large
+			if name == "gone" { // of unknown size it would be ignored as a large one
+				routes = "\n  - {name: all, match: {suffix: .mp4, minBytes: 1}, steps: [mosaic]}"
+			}
+			b := newBench(t, routed(routes))
+			e := strings.Replace(record(ca.key, b.put(ca.put, ca.body, nil), 5), `"size":5,`, "", 1)
+			if name == "without an ETag" {
+				e = `{"detail-type":"AWS API Call via CloudTrail","source":"aws.s3","detail":{"eventID":"1","eventName":"PutObject","requestParameters":{"bucketName":"uploads","key":"a.mp4"}}}`
+			} else {
+				e = created(e)
+			}
+			for range 2 {
+				if err := b.handle(e, 1); err != nil {
+					t.Fatal(err)
+				}
+			}
+			all := b.published()
+			switch {
+			case ca.want == "ignored" && len(all) == 0:
+			case len(all) == 1 && ca.want == "ok" && all[0].Status == StatusSucceeded:
+			case len(all) == 1 && all[0].Error != nil && all[0].Error.Code == ca.want:
+			default:
+				t.Errorf("published %+v", all)
+			}
+		})
 	}
 }
 
@@ -368,7 +548,7 @@ func TestHandleSeveralRecords(t *testing.T) {
 
 func TestHandleRequest(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newBench(t, func(c *Config) { c.OutputBuckets = []string{uploads} })
 	b.put("a.mp4", "video", map[string]string{jobMetadata: "some id"}) // a person may ask for it again
 	b.put("faces-1.json", `{"JobStatus":"SUCCEEDED","NextToken":"x","Faces":[{"Timestamp":0,"Face":{"BoundingBox":{"Left":0.1,"Top":0.1,"Width":0.2,"Height":0.2}}}]}`, nil)
 	b.put("faces-2.json", `{"JobStatus":"SUCCEEDED","Faces":[{"Timestamp":0,"Face":{"BoundingBox":{"Left":0.6,"Top":0.6,"Width":0.2,"Height":0.2}}}]}`, nil)

@@ -36,9 +36,18 @@ func IDs(events []event.Event) []string {
 }
 
 func uploadID(e event.ObjectCreated) string {
-	return id("upload", e.Bucket, e.Key, e.VersionID, e.ETag, e.Sequencer)
+	return id(append([]string{"upload"}, cause(e)...)...)
 }
 
 func sidecarID(e event.ObjectCreated) string {
-	return id("sidecar", e.Bucket, e.Key, e.VersionID, e.ETag, e.Sequencer)
+	return id(append([]string{"sidecar"}, cause(e)...)...)
+}
+
+// cause tells the writes of objects apart.
+func cause(e event.ObjectCreated) []string {
+	parts := []string{e.Bucket, e.Key, e.VersionID, e.ETag, e.Sequencer}
+	if e.EventID != "" {
+		parts = append(parts, e.EventID)
+	}
+	return parts
 }

@@ -42,6 +42,9 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, l *lease, n int, r
 	if at := step.Destination; at.Bucket == c.Job.Source.Bucket && at.Key == c.Job.Source.Key {
 		return failf(CodeInvalidRequest, "destination %s is the source, which is never overwritten", at)
 	}
+	if err := h.cfg.judgeDestination(step.Destination); err != nil {
+		return err
+	}
 	source, err := h.source(ctx, l, n)
 	if err != nil {
 		return err
@@ -269,7 +272,7 @@ func (h *Handler) detections(ctx context.Context, at []event.Location, of event.
 func (h *Handler) pages(ctx context.Context, n int, at func(i int) event.Location) (*faces.Detections, error) {
 	r := faces.Reader{Pages: n}
 	for i := range n {
-		err := h.store.stream(ctx, Identity{Location: at(i)}, maxPageBytes, func(body io.Reader) error {
+		_, err := h.store.stream(ctx, Identity{Location: at(i)}, maxPageBytes, func(body io.Reader) error {
 			if err := r.Read(body); err != nil {
 				return &Failure{Code: CodeInvalidDetections, Err: err}
 			}

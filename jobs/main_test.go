@@ -191,7 +191,8 @@ func newBench(t *testing.T, change ...func(*Config)) *bench {
 	}
 	c := Config{
 		OutputBucket: results, OutputPrefix: "mosaic/", TopicARN: arns["results"], Scratch: b.scratch,
-		Detector: DetectorBuiltin, Settings: DefaultSettings(), Cloud: CloudConfig{Role: "arn:aws:iam::000000000000:role/mediaconvert"},
+		SourceBuckets: []string{uploads, results},
+		Detector:      DetectorBuiltin, Settings: DefaultSettings(), Cloud: CloudConfig{Role: "arn:aws:iam::000000000000:role/mediaconvert"},
 		Rekognition: RekognitionConfig{TopicARN: arns["AmazonRekognition"], Role: "arn:aws:iam::000000000000:role/rekognition"},
 	}
 	for _, f := range change {
@@ -249,6 +250,7 @@ func (c *countingRekognition) GetFaceDetection(ctx context.Context, in *rekognit
 type failingS3 struct {
 	S3
 	refuse atomic.Bool
+	headed func()           // called before an object is looked up
 	got    func(key string) // called when the headers of an object were read
 }
 
@@ -258,6 +260,13 @@ func (f *failingS3) GetObject(ctx context.Context, in *s3.GetObjectInput, o ...f
 		f.got(*in.Key)
 	}
 	return out, err
+}
+
+func (f *failingS3) HeadObject(ctx context.Context, in *s3.HeadObjectInput, o ...func(*s3.Options)) (*s3.HeadObjectOutput, error) {
+	if f.headed != nil {
+		f.headed()
+	}
+	return f.S3.HeadObject(ctx, in, o...)
 }
 
 func (f *failingS3) PutObject(ctx context.Context, in *s3.PutObjectInput, o ...func(*s3.Options)) (*s3.PutObjectOutput, error) {

@@ -30,6 +30,7 @@ const (
 	CodeResidualFaces     = "residual_faces"          // of a result for review: faces are still found in it
 	CodeRejected          = "rejected"                // a person looked at its output, and refused it
 	CodeCancelled         = "cancelled"               // somebody did
+	CodeNotAllowed        = "not_allowed"             // who asks for it may not: see SECURITY.md
 	CodeIgnored           = "ignored"                 // there was nothing to do
 	CodeDestinationTaken  = "destination_taken"       // something made of another source is there, or something that mosaicd did not write
 	CodeSuperseded        = "superseded"              // of an ignored result: a newer upload of the same source was worked already

@@ -15,6 +15,9 @@ func Preview(e event.ObjectCreated, contentType string, c Config) (job *Job, rea
 	if c.ours(e.Location()) {
 		return nil, reasonOurs, nil
 	}
+	if reason := c.strange(e.Bucket); reason != "" {
+		return nil, reason, nil
+	}
 	if event.IsSidecar(e.Key) {
 		return nil, "it says itself what is to be done with the video that it names", nil
 	}
@@ -33,7 +36,7 @@ func Preview(e event.ObjectCreated, contentType string, c Config) (job *Job, rea
 	}
 	for i, s := range j.Steps {
 		if s.Kind == KindTranscode && s.Destination.Bucket == "" {
-			j.Steps[i].Destination = event.Location{Bucket: c.OutputBucket, Key: c.TranscodePrefix + j.title() + "/{job file}/"}
+			j.Steps[i].Destination = event.Location{Bucket: c.OutputBucket, Key: c.TranscodePrefix + c.apart(j.title()) + "/{job file}/"}
 		}
 	}
 	return &j, "", nil

@@ -16,6 +16,37 @@ import (
 	"github.com/mosaicd/mosaicd/jobs/hls"
 )
 
+const reasonRewritten = "the playlist was written again since: the event of that decides"
+
+// growing says why a playlist starts nothing: its recording goes on, or it was written again since the event. It is empty
+// where the playlist starts its job, and for any other object.
+func (h *Handler) growing(ctx context.Context, e event.ObjectCreated) (string, error) {
+	if !hls.IsPlaylist(e.Key) {
+		return "", nil
+	}
+	body, etag, err := h.store.readTagged(ctx, Identity{Location: e.Location()}, hls.MaxBytes)
+	switch {
+	case errors.As(err, new(*Failure)):
+		return "", nil // the job reports it
+	case err != nil:
+		return "", err
+	case hls.Growing(body):
+		return hls.ErrOpen.Error(), nil
+	case e.ETag != "" && !sameETag(e.ETag, etag):
+		return reasonRewritten, nil
+	}
+	return "", nil
+}
+
+// rewritten reports whether the playlist that an upload's job is of was written again since its event.
+func (h *Handler) rewritten(ctx context.Context, job Job) bool {
+	if job.Asked || !hls.IsPlaylist(job.Source.Key) {
+		return false
+	}
+	now, err := h.store.head(ctx, Identity{Location: event.Location{Bucket: job.Source.Bucket, Key: job.Source.Key}})
+	return err == nil && !sameETag(now.etag, job.ETag)
+}
+
 // fetch copies a source to a new file, for which there must be room. The playlist of
 // a recording stands for all of it: its segments are joined. It returns how many
 // bytes were read.

@@ -181,7 +181,12 @@ func (h *Handler) step(ctx context.Context, log *zap.Logger, l *lease, n int) (*
 		return nil, errors.Join(err, context.Cause(ctx)) // whatever it looks like, it is our own stopping
 	}
 	var idle idleError
-	if errors.As(err, &idle) {
+	if codeOf(err) == CodeSourceChanged && n == 0 && h.rewritten(ctx, job) {
+		err = idleError(reasonRewritten)
+	}
+	if errors.As(err, &idle) && job.Asked {
+		err = &Failure{Code: CodeInvalidRequest, Err: err}
+	} else if errors.As(err, &idle) {
 		log.Info(eventObjectIgnored, zap.String("reason", idle.Error()))
 		r.end(StatusIgnored, &Failure{Code: CodeIgnored, Err: idle})
 		return &r, nil

@@ -117,38 +117,44 @@ func (s *store) download(ctx context.Context, o object, path string) (err error)
 
 // read returns a small object whole. It must have the version and the ETag of want
 // where want has one.
-func (s *store) read(ctx context.Context, want Identity, limit int64) (body []byte, err error) {
-	err = s.stream(ctx, want, limit, func(r io.Reader) (err error) {
-		body, err = io.ReadAll(r)
-		return err
-	})
+func (s *store) read(ctx context.Context, want Identity, limit int64) ([]byte, error) {
+	body, _, err := s.readTagged(ctx, want, limit)
 	return body, err
 }
 
-// stream has use read an object of at most limit bytes, as read does. Where the object is
-// larger, or broke off, the error says that and not what use made of it.
-func (s *store) stream(ctx context.Context, want Identity, limit int64, use func(io.Reader) error) error {
+// readTagged is read that returns the ETag, too.
+func (s *store) readTagged(ctx context.Context, want Identity, limit int64) (body []byte, etag string, err error) {
+	etag, err = s.stream(ctx, want, limit, func(r io.Reader) (err error) {
+		body, err = io.ReadAll(r)
+		return err
+	})
+	return body, etag, err
+}
+
+// stream has use read an object of at most limit bytes, as read does, and returns its ETag.
+// Where the object is larger, or broke off, the error says that and not what use made of it.
+func (s *store) stream(ctx context.Context, want Identity, limit int64, use func(io.Reader) error) (etag string, err error) {
 	at := want.Location
 	out, err := s.s3.GetObject(ctx, &s3.GetObjectInput{
 		Bucket: &at.Bucket, Key: &at.Key, VersionId: version(at), IfMatch: condition(want.ETag),
 	})
 	if err != nil {
-		return sourceError(err, "read %s: %w", at, err)
+		return "", sourceError(err, "read %s: %w", at, err)
 	}
 	defer out.Body.Close()
 	body := &limitedReader{r: out.Body, left: limit}
 	err = use(body)
 	switch {
 	case errors.Is(body.err, errTooLong):
-		return failf(CodeInvalidRequest, "read %s: larger than %d bytes", at, limit)
+		return "", failf(CodeInvalidRequest, "read %s: larger than %d bytes", at, limit)
 	case body.err != nil:
-		return fmt.Errorf("read %s: %w", at, body.err)
+		return "", fmt.Errorf("read %s: %w", at, body.err)
 	case errors.As(err, new(*Failure)):
-		return err
+		return "", err
 	case err != nil:
-		return fmt.Errorf("read %s: %w", at, err)
+		return "", fmt.Errorf("read %s: %w", at, err)
 	}
-	return nil
+	return aws.ToString(out.ETag), nil
 }
 
 // A limitedReader reads at most so many bytes and keeps the error that is not the end.

@@ -28,6 +28,8 @@ type checkCommand struct {
 	OutputBucket    string `name:"output-bucket" placeholder:"BUCKET" help:"Bucket for results, as the daemon has it. Without it, places in it are shown as s3://{output bucket}/…" env:"MOSAICD_OUTPUT_BUCKET"`
 	OutputPrefix    string `name:"output-prefix" help:"As the daemon has it." default:"mosaic/" env:"MOSAICD_OUTPUT_PREFIX"`
 	TranscodePrefix string `name:"transcode-prefix" help:"As the daemon has it." placeholder:"PREFIX/" env:"MOSAICD_TRANSCODE_PREFIX"`
+
+	allowFlags
 }
 
 // Help is what --help says beyond the flags.
@@ -53,16 +55,20 @@ func (c *checkCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
+	jobsConfig := jobs.Config{
+		OutputBucket: cmp.Or(c.OutputBucket, "{output bucket}"), OutputPrefix: c.OutputPrefix, TranscodePrefix: c.TranscodePrefix,
+		Settings: jobs.DefaultSettings(), Routes: table,
+	}
+	c.allowFlags.set(&jobsConfig)
+	if err := judgeRoutesPlace(c.Routes, jobsConfig); err != nil {
+		return err
+	}
 	if len(c.What) == 0 {
 		terminal.Fprintf(std.out, "the routes are valid:\n")
 		for _, r := range table.Routes {
 			terminal.Fprintf(std.out, "  %s: %s\n", r.Name, steps(r))
 		}
 		return nil
-	}
-	jobsConfig := jobs.Config{
-		OutputBucket: cmp.Or(c.OutputBucket, "{output bucket}"), OutputPrefix: c.OutputPrefix, TranscodePrefix: c.TranscodePrefix,
-		Settings: jobs.DefaultSettings(), Routes: table,
 	}
 	for _, what := range c.What {
 		events, err := c.events(std.in, what)
@@ -131,7 +137,16 @@ func (c *checkCommand) explain(std streams, what string, e event.Event, cfg jobs
 		for i, s := range job.Steps {
 			say("  %d. %s to %s", i+1, s.Kind, s.Destination)
 		}
+	case event.Unreadable:
+		say("%s: %s: the message goes to the dead-letter queue when the other records were worked", what, e.Reason)
 	case event.Request:
+		if err := cfg.JudgeRequest(e); err != nil {
+			if c.OutputBucket == "" {
+				err = fmt.Errorf("%w (the output bucket is not known here: --output-bucket)", err)
+			}
+			say("%s: refused: %v", what, err)
+			return nil
+		}
 		if e.Source.Bucket == "" {
 			say("%s: %s, collection %s, as the message says", what, e.Kind, e.Options.Collection)
 		} else {

@@ -78,6 +78,8 @@ func (l letter) about() string {
 		switch e := e.(type) {
 		case event.ObjectCreated:
 			all = append(all, e.Location().String())
+		case event.Unreadable:
+			all = append(all, "not understood")
 		case event.Request:
 			all = append(all, e.Kind+" "+e.Source.Key)
 		case event.MediaConvertChanged:

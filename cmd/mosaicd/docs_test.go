@@ -120,7 +120,7 @@ func TestDocumentedRegions(t *testing.T) {
 	if len(blocks) != 1 {
 		t.Fatalf("%d examples", len(blocks))
 	}
-	if r, err := faces.ParseRegions([]byte(blocks[0][1])); err != nil || len(r.Add) != 2 || len(r.Only) != 2 {
+	if r, err := faces.ParseRegions([]byte(blocks[0][1])); err != nil || len(r.Add) != 2 || len(r.Only) != 2 || len(r.Except) != 1 {
 		t.Errorf("%+v, %v", r, err)
 	}
 }

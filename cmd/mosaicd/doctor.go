@@ -173,7 +173,11 @@ func (d *doctor) settled(ctx context.Context) finding {
 		return bad(err, "mend MOSAICD_ROUTES: mosaicd check --routes FILE says more")
 	}
 	d.table = table
-	if err := d.jobs(settings, table).Validate(); err != nil {
+	config := d.jobs(settings, table)
+	if err := judgeRoutesPlace(d.Routes, config); err != nil {
+		return bad(err, "put the routes where uploaders can't write: a bucket for configuration, a file, or MOSAICD_ROUTES itself")
+	}
+	if err := config.Validate(); err != nil {
 		return bad(fmt.Errorf("--%s", flagOf(err)), "mend that flag or variable")
 	}
 	for _, r := range table.Routes {
@@ -334,8 +338,13 @@ func (d *doctor) uploads(ctx context.Context) finding {
 			}
 		}
 	}
+	for _, b := range given(d.SourceBuckets) {
+		if !strings.Contains(b, "*") && !slices.Contains(names, b) {
+			names = append(names, b)
+		}
+	}
 	if names == nil {
-		return good("the routes name none: any that tells the queue")
+		return finding{verdictWarn, "the routes name none: any that tells the queue", "set MOSAICD_SOURCE_BUCKETS, or name them in the routes: whoever may send to the queue can have a video of any bucket covered that the daemon may read"}
 	}
 	for _, name := range names {
 		if f := d.absent(ctx, newS3(d.cfg), name, d.StatePrefix+"doctor/absent"); f.verdict != verdictGood {

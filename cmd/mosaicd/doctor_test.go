@@ -53,7 +53,7 @@ func TestDoctor(t *testing.T) {
 		"dead letters":      "ok mosaicd-dead: 0 messages",
 		"topic":             "ok " + c.topic + ": 1 subscriptions",
 		"output bucket":     "ok results: written, read and deleted",
-		"upload buckets":    "ok uploads",
+		"upload buckets":    "ok uploads, results",
 		"MediaConvert":      "ok answers",
 		"MediaConvert role": "ok " + demoRole + " trusts mediaconvert.amazonaws.com",
 		"Rekognition role":  "ok " + demoSearchRole + " trusts rekognition.amazonaws.com",

@@ -13,6 +13,7 @@ import (
 	"github.com/mosaicd/mosaicd/ffmpeg"
 	"github.com/mosaicd/mosaicd/internal/output"
 	"github.com/mosaicd/mosaicd/internal/terminal"
+	"github.com/mosaicd/mosaicd/internal/text"
 	"github.com/mosaicd/mosaicd/jobs"
 	"github.com/mosaicd/mosaicd/jobs/faces"
 )
@@ -171,6 +172,9 @@ func readRegions(name string) (faces.Regions, []byte, error) {
 	body, err := os.ReadFile(name)
 	if err != nil {
 		return faces.Regions{}, nil, usagef("--regions: %w", err)
+	}
+	if body, err = text.UTF8(body); err != nil {
+		return faces.Regions{}, nil, usagef("--regions: %s: %w", name, err)
 	}
 	r, err := faces.ParseRegions(body)
 	if err != nil {

@@ -107,7 +107,7 @@ func newMoto(t *testing.T) *cloud {
 	}
 	c.environ = []string{
 		"AWS_ENDPOINT_URL=" + endpoint, "AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=testing", "AWS_SECRET_ACCESS_KEY=testing", "AWS_SESSION_TOKEN=",
-		"MOSAICD_QUEUE_URL=" + c.queue, "MOSAICD_DEAD_LETTER_URL=" + c.dead, "MOSAICD_TOPIC_ARN=" + c.topic, "MOSAICD_OUTPUT_BUCKET=" + demoResults,
+		"MOSAICD_QUEUE_URL=" + c.queue, "MOSAICD_DEAD_LETTER_URL=" + c.dead, "MOSAICD_TOPIC_ARN=" + c.topic, "MOSAICD_OUTPUT_BUCKET=" + demoResults, "MOSAICD_SOURCE_BUCKETS=" + demoUploads,
 		"MOSAICD_SCRATCH=" + t.TempDir(), "MOSAICD_HTTP_ADDR=", "MOSAICD_VISIBILITY=30s", "MOSAICD_DRAIN=1s", "MOSAICD_PRESET=ultrafast",
 	}
 	return c

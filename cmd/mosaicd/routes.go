@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/mosaicd/mosaicd/jobs"
 	"github.com/mosaicd/mosaicd/jobs/event"
 	"github.com/mosaicd/mosaicd/jobs/routes"
 )
@@ -40,6 +41,17 @@ func loadRoutes(ctx context.Context, cfg aws.Config, value string) (*routes.Rout
 		return nil, usagef("--routes: %w", err)
 	}
 	return table, nil
+}
+
+// judgeRoutesPlace refuses routes that lie where uploads go to: whoever may upload
+// could change what is done with everybody's uploads.
+func judgeRoutesPlace(value string, c jobs.Config) error {
+	at, err := event.ParseLocation(value)
+	if err != nil || !c.TakesUploads(at.Bucket) { // no URI: a file of this machine, or the text itself
+		return nil
+	}
+	return usagef("--routes: %s lies in a bucket that uploads go to, so that an uploader could replace it: "+
+		"move it to another bucket; where the routes name no bucket, every bucket is one, unless --source-buckets says which are", value)
 }
 
 func readObject(ctx context.Context, cfg aws.Config, uri string) ([]byte, error) {

@@ -30,6 +30,7 @@ type runCommand struct {
 	TranscodePrefix string `name:"transcode-prefix" help:"Goes before source/job-file/ to make the folder of a transcode in the output bucket. Uploads under it start no job, unless it is empty." placeholder:"PREFIX/" env:"MOSAICD_TRANSCODE_PREFIX" group:"Where"`
 	RemuxPrefix     string `name:"remux-prefix" help:"The same as --output-prefix for recordings that a route remuxes." default:"remux/" env:"MOSAICD_REMUX_PREFIX" group:"Where"`
 	StatePrefix     string `name:"state-prefix" help:"Where in the output bucket the records of jobs are kept, so that an event that comes twice is worked once." default:".mosaicd/" env:"MOSAICD_STATE_PREFIX" group:"Where"`
+	allowFlags      `group:"Where"`
 	Scratch         string `help:"Folder for the files of running jobs. Defaults to mosaicd in the system's folder for temporary files." placeholder:"DIR" env:"MOSAICD_SCRATCH" group:"Where"`
 
 	Routes              string `help:"What is to be done with which upload: a YAML file, its s3:// URI, or the YAML itself. Without it the faces in every video are covered." placeholder:"FILE" env:"MOSAICD_ROUTES" group:"What"`
@@ -98,6 +99,10 @@ func (c *runCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
+	config := c.jobs(settings, table)
+	if err := judgeRoutesPlace(c.Routes, config); err != nil {
+		return err
+	}
 	counts, out := newMetrics(), zapcore.Lock(zapcore.AddSync(terminal.JSON(std.err)))
 	m := &meter{metrics: counts}
 	if c.EMF {
@@ -120,7 +125,7 @@ func (c *runCommand) Run(ctx context.Context, std streams) error {
 			QueueURL: c.QueueURL, DeadLetterURL: c.DeadLetterURL, Concurrency: c.Concurrency,
 			Visibility: c.Visibility, Drain: c.Drain,
 		},
-		jobs:     c.jobs(settings, table),
+		jobs:     config,
 		httpAddr: c.HTTPAddr, sandbox: level, metrics: counts, instance: c.EC2Notice, protection: c.protection(),
 	})
 	if err != nil {
@@ -132,7 +137,7 @@ func (c *runCommand) Run(ctx context.Context, std streams) error {
 // jobs is what the daemon is to do, of all that the flags say.
 func (c *runCommand) jobs(settings jobs.Settings, table *routes.Routes) jobs.Config {
 	settings.Collection, settings.Sheet = c.Collection, c.Sheet
-	return jobs.Config{
+	config := jobs.Config{
 		OutputBucket: c.OutputBucket, OutputPrefix: c.OutputPrefix, TranscodePrefix: c.TranscodePrefix, RemuxPrefix: c.RemuxPrefix, StatePrefix: c.StatePrefix,
 		TopicARN: c.TopicARN, Scratch: c.scratch(), Detector: jobs.Detector(c.Detector), Settings: settings, Verify: c.Verify,
 		MaxSourceBytes: c.MaxSourceBytes, MaxAttempts: c.MaxAttempts, Lease: c.Visibility, ReconcileAfter: c.ReconcileAfter,
@@ -143,6 +148,8 @@ func (c *runCommand) jobs(settings jobs.Settings, table *routes.Routes) jobs.Con
 			Acceleration: c.MediaConvertAcceleration, StatusInterval: c.MediaConvertStatusInterval, Application: c.MediaConvertApplication,
 		},
 	}
+	c.allowFlags.set(&config)
+	return config
 }
 
 // scratch is the folder for the files of running jobs.

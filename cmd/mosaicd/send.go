@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/mosaicd/mosaicd/internal/terminal"
+	"github.com/mosaicd/mosaicd/internal/text"
 	"github.com/mosaicd/mosaicd/jobs"
 	"github.com/mosaicd/mosaicd/jobs/event"
 	"github.com/mosaicd/mosaicd/jobs/transcode"
@@ -151,7 +152,10 @@ func (c *sendTranscodeCommand) Run(ctx context.Context, std streams, send *sendC
 	case strings.HasPrefix(c.Settings, "s3://"):
 		r.Settings, err = event.ParseLocation(c.Settings)
 	case c.Settings != "":
-		r.Document, err = os.ReadFile(c.Settings)
+		var body []byte
+		if body, err = os.ReadFile(c.Settings); err == nil {
+			r.Document, err = text.UTF8(body)
+		}
 		if err == nil {
 			_, err = transcode.Parse(c.Settings, r.Document)
 		}
@@ -185,7 +189,11 @@ func readMessage(in io.Reader, name string) ([]byte, error) {
 		defer f.Close()
 		in = f
 	}
-	return io.ReadAll(io.LimitReader(in, event.MaxBody+1))
+	body, err := io.ReadAll(io.LimitReader(in, event.MaxBody+1))
+	if err != nil {
+		return nil, err
+	}
+	return text.UTF8(body) // SQS takes nothing else
 }
 
 // send puts on the queue what the daemon will understand, and nothing else. It prints
@@ -206,6 +214,11 @@ func (c *sendCommand) identify(body []byte) ([]byte, []string, error) {
 	events, err := event.Decode(body)
 	if err != nil {
 		return nil, nil, usagef("not sent: the daemon would not understand the message: %w", err)
+	}
+	for _, e := range events {
+		if bad, ok := e.(event.Unreadable); ok {
+			return nil, nil, usagef("not sent: the daemon would not understand all of the message: %s", bad.Reason)
+		}
 	}
 	request, ok := events[0].(event.Request)
 	if ok && request.Kind == jobs.KindMosaic {

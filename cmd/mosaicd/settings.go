@@ -1,8 +1,31 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/mosaicd/mosaicd/jobs"
 )
+
+// allowFlags say which buckets others may name.
+type allowFlags struct {
+	SourceBuckets []string `name:"source-buckets" sep:"," placeholder:"BUCKET,…" help:"Buckets that messages may name to be read, and whose uploads start jobs; * stands for any characters. Defaults to the buckets that the routes name and the output bucket." env:"MOSAICD_SOURCE_BUCKETS"`
+	OutputBuckets []string `name:"output-buckets" sep:"," placeholder:"BUCKET,…" help:"Buckets that messages may name to be written to; * stands for any characters. Defaults to the output bucket and those of the routes' destinations." env:"MOSAICD_OUTPUT_BUCKETS"`
+}
+
+// set puts the lists into a configuration. An empty variable is none.
+func (f allowFlags) set(c *jobs.Config) {
+	c.SourceBuckets, c.OutputBuckets = given(f.SourceBuckets), given(f.OutputBuckets)
+}
+
+func given(names []string) []string {
+	var kept []string
+	for _, name := range names {
+		if name = strings.TrimSpace(name); name != "" {
+			kept = append(kept, name)
+		}
+	}
+	return kept
+}
 
 // coverFlags are the settings of a cover and of its encoder.
 type coverFlags struct {

@@ -46,7 +46,8 @@ func (statusCommand) Help() string {
 	return `Examples:
 
     mosaicd status fde3c882ec9929fc026df4df2cad7755
-    mosaicd status s3://my-uploads/folder/a.mp4 --watch
+    mosaicd status fde3c882ec9929fc026df4df2cad7755 --watch
+    mosaicd status s3://my-uploads/folder/a.mp4
 
 Reads the job's record in the output bucket, and asks MediaConvert how far its jobs are. What a worker does itself is at most ten seconds old. "mosaicd send" prints the id of a job; it is also in results ("job"), in the log ("job_id") and in the user metadata of MediaConvert's jobs ("mosaicd-job"), and "mosaicd jobs" lists them. With --watch the exit status is 0 when the job succeeded, 3 when a person must look at its output (status "review"), and 1 otherwise.`
 }

@@ -17,7 +17,7 @@ type artist struct {
 	painter *cover.Painter
 	layout  layout
 	covers  Covers
-	turn    orientation
+	pose    pose
 	clock   clock
 	covered int64 // frames drawn on
 	// dynamicHDR: a frame had metadata that the output has not.
@@ -33,6 +33,9 @@ func (a *artist) touch(f *astiav.Frame, base astiav.Rational) error {
 	if err := tame(f, a.layout); err != nil {
 		return fmt.Errorf("frame at %s: %w", at, err)
 	}
+	if err := a.pose.look(f); err != nil {
+		return err
+	}
 	a.dynamicHDR = a.dynamicHDR || hasDynamicHDR(f)
 	if frameDuration(f) <= 0 {
 		// A last frame without a duration would end where it begins, and players would
@@ -40,11 +43,11 @@ func (a *artist) touch(f *astiav.Frame, base astiav.Rational) error {
 		setFrameDuration(f, a.clock.usual)
 	}
 	a.end = at + toDuration(frameDuration(f), base)
-	width, height := a.turn.display(f.Width(), f.Height())
+	width, height := a.pose.turn.display(f.Width(), f.Height())
 	rects := a.covers.At(at, width, height)
-	if a.turn != upright {
+	if a.pose.turn != upright {
 		for i, r := range rects {
-			rects[i] = a.turn.toCoded(r, f.Width(), f.Height())
+			rects[i] = a.pose.turn.toCoded(r, f.Width(), f.Height())
 		}
 	}
 	shown := image.Rect(0, 0, f.Width(), f.Height())

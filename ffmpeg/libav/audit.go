@@ -30,7 +30,7 @@ func (t *tally) add(pkt *astiav.Packet) {
 // audit reads a finished file and holds it against what was written: libav's muxers
 // say that all is well where they left something out.
 func (o *output) audit() error {
-	in, err := openFile(o.path, map[string]string{"ignore_editlist": "1"})
+	in, _, err := openFile(o.path, map[string]string{"ignore_editlist": "1"})
 	if err != nil {
 		return fmt.Errorf("read the output again: %w", err)
 	}

@@ -49,7 +49,7 @@ func choose(in *input, spec ffmpeg.Spec, encoded bool) string {
 	for _, format := range append([]string{spec.Format}, spec.Otherwise...) {
 		lost := 0
 		for _, s := range in.fc.Streams() {
-			if isCounted(s) && !(encoded && s.Index() == in.video.Index()) && !holds(format, s) {
+			if isCounted(s) && !slices.Contains(in.empty, s.Index()) && !(encoded && s.Index() == in.video.Index()) && !holds(format, s) {
 				lost++
 			}
 		}

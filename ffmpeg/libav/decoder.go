@@ -40,6 +40,9 @@ func openDecoder(in *input, threads int) (_ *decoder, err error) {
 		return nil, fmt.Errorf("open decoder: %w", err)
 	}
 	d.cc.SetThreadCount(threadsOf(threads))
+	// Without it libav crops at the left only where the result is aligned for SIMD: it
+	// would leave a part of the picture that no player shows.
+	d.cc.SetFlags(d.cc.Flags().Add(astiav.CodecContextFlagUnaligned))
 	setPacketTimeBase(d.cc, d.timeBase)
 	options := astiav.NewDictionary()
 	defer options.Free()

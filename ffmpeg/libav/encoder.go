@@ -55,6 +55,7 @@ type encoder struct {
 	bottomFirst bool
 	// aspectInFrames: only the pictures say what shape their pixels have.
 	aspectInFrames bool
+	message        message
 }
 
 // openEncoder opens x264 or x265 with the look of the source's video, which is at path: size,
@@ -167,6 +168,8 @@ func (e *encoder) open(settings ffmpeg.Video, globalHeader bool) error {
 		// where the sandbox lets nobody look. What libav calls threads is how many
 		// pictures are coded at once: about as many as x265 itself would choose.
 		options["x265-params"] = fmt.Sprintf("log-level=error:pools=%d", threads)
+		// Closed captions (ATSC A/53), which libx264 writes by default.
+		options["a53cc"] = "1"
 		if less {
 			options["x265-params"] += fmt.Sprintf(":rc-lookahead=%d", ahead)
 		}
@@ -226,6 +229,11 @@ func (e *encoder) noFields() error {
 // frame and astiav.ErrEof after the last packet.
 func (e *encoder) receive(pkt *astiav.Packet) error {
 	err := e.cc.ReceivePacket(pkt)
+	if err == nil {
+		if err = e.message.insert(pkt); err != nil {
+			return fmt.Errorf("add a message to video stream %d: %w", e.stream, err)
+		}
+	}
 	if err == nil || errors.Is(err, astiav.ErrEagain) || errors.Is(err, astiav.ErrEof) {
 		return err
 	}

@@ -2,6 +2,7 @@ package libav
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/asticode/go-astiav"
 )
@@ -52,6 +53,42 @@ func firstFrame(path string, frame *astiav.Frame) (bool, error) {
 	return false, nil
 }
 
+// look decodes the first picture where it may say how it is shown and the container
+// does not.
+func (in *input) look(path string) error {
+	switch in.video.CodecParameters().CodecID() {
+	case astiav.CodecIDH264, astiav.CodecIDHevc, astiav.CodecIDMjpeg:
+	default:
+		return nil
+	}
+	if in.pose.settled {
+		return nil
+	}
+	frame := astiav.AllocFrame()
+	if frame == nil {
+		return errors.New("look at the first frame: out of memory")
+	}
+	defer frame.Free()
+	if found, err := firstFrame(path, frame); err != nil || !found {
+		return err
+	}
+	return in.orient(frame)
+}
+
+// orient takes the first picture's word for how the video is shown, where the
+// container is silent, and has the stream say the same: that is what outputs copy.
+func (in *input) orient(first *astiav.Frame) error {
+	if err := in.pose.look(first); err != nil {
+		return err
+	}
+	if m, ok := displayMatrix(first); ok && in.pose.byPictures {
+		if err := setDisplayMatrix(in.video.CodecParameters(), m); err != nil {
+			return fmt.Errorf("describe how the video is shown: %w", err)
+		}
+	}
+	return nil
+}
+
 // describe tells the encoder what the source's first picture says and its container may
 // not: the shape of its pixels; that it is of two fields, which many containers are silent or wrong about; and
 // of the display that it was mastered on and of its brightest light (SMPTE ST 2086,
@@ -74,6 +111,11 @@ func describe(e *encoder, in *input, path string) error {
 		isInterlaced, bottomFirst = true, !topFirst(frame)
 	}
 	e.bottomFirst = bottomFirst
+	if found {
+		if err := in.orient(frame); err != nil {
+			return err
+		}
+	}
 	if isInterlaced {
 		// Else x264 codes both fields as one picture, and says that it is.
 		e.cc.SetFlags(e.cc.Flags().Add(astiav.CodecContextFlagInterlacedDct).Add(astiav.CodecContextFlagInterlacedMe))

@@ -29,15 +29,23 @@ const (
 type input struct {
 	fc    *astiav.FormatContext
 	video *astiav.Stream // the one that is decoded
-	turn  orientation
+	pose  pose
+	empty []int // streams that the container names and that have no packets
+	// excess is how many bytes the last box claims beyond the file's end.
+	excess int64
 }
 
 func openInput(path string) (_ *input, err error) {
-	fc, err := openFile(path, nil)
+	return openProbed(path, nil)
+}
+
+// openProbed is openInput with options for the demuxer.
+func openProbed(path string, options map[string]string) (_ *input, err error) {
+	fc, excess, err := openFile(path, options)
 	if err != nil {
 		return nil, err
 	}
-	in := &input{fc: fc}
+	in := &input{fc: fc, excess: excess}
 	defer func() {
 		if err != nil {
 			in.Close()
@@ -48,37 +56,51 @@ func openInput(path string) (_ *input, err error) {
 	if err := fc.FindStreamInfo(nil); err != nil {
 		return nil, ffmpeg.Errorf(ffmpeg.CodeNotVideo, "not a video: its streams can't be read: %w", err)
 	}
-	if in.video, err = videoStream(fc); err != nil {
+	if excess > 0 && !in.holdsSamples(path) {
+		return nil, in.cutOff(path)
+	}
+	late, err := in.census(path)
+	if err != nil {
+		return nil, err
+	}
+	if late > 0 && options == nil {
+		// libav looked for it and gave up too early to know what it is.
+		in.Close()
+		return openProbed(path, map[string]string{
+			"probesize": strconv.FormatInt(late+beyondLate, 10), "analyzeduration": strconv.FormatInt(maxLength.Microseconds(), 10),
+		})
+	}
+	if in.video, err = in.videoStream(); err != nil {
 		return nil, err
 	}
 	if err := in.judge(); err != nil {
 		return nil, err
 	}
-	if in.turn, err = orientationOf(in.video.CodecParameters()); err != nil {
+	if in.pose, err = poseOf(in.video.CodecParameters()); err != nil {
 		return nil, err
 	}
 	return in, nil
 }
 
 // openFile reads the beginning of a file. What it returns is the caller's, to be ended
-// by CloseInput.
-func openFile(path string, besides map[string]string) (*astiav.FormatContext, error) {
+// by CloseInput. Excess is what whole says.
+func openFile(path string, besides map[string]string) (_ *astiav.FormatContext, excess int64, err error) {
 	fc := astiav.AllocFormatContext()
 	if fc == nil {
-		return nil, errors.New("open input: out of memory")
+		return nil, 0, errors.New("open input: out of memory")
 	}
 	demuxer, err := sniff(path)
 	if err == nil {
-		err = whole(path, demuxer)
+		excess, err = whole(path, demuxer)
 	}
 	if err != nil {
 		fc.Free()
-		return nil, err
+		return nil, 0, err
 	}
 	format := astiav.FindInputFormat(demuxer)
 	if format == nil {
 		fc.Free()
-		return nil, fmt.Errorf("open input: libav was built without the demuxer %s", demuxer)
+		return nil, 0, fmt.Errorf("open input: libav was built without the demuxer %s", demuxer)
 	}
 	options := astiav.NewDictionary()
 	defer options.Free()
@@ -94,14 +116,14 @@ func openFile(path string, besides map[string]string) (*astiav.FormatContext, er
 	for key, value := range all {
 		if err := options.Set(key, value, 0); err != nil {
 			fc.Free()
-			return nil, fmt.Errorf("open input: option %s: %w", key, err)
+			return nil, 0, fmt.Errorf("open input: option %s: %w", key, err)
 		}
 	}
 	// The prefix keeps a name with a colon from being read as a protocol.
 	if err := fc.OpenInput("file:"+path, format, options); err != nil { // frees fc on failure
-		return nil, openError(err)
+		return nil, 0, openError(err)
 	}
-	return fc, nil
+	return fc, excess, nil
 }
 
 // OutOfMemory reports whether that is why libav could not go on.
@@ -150,19 +172,22 @@ func openError(err error) error {
 
 // videoStream picks the one video stream. Several would mean pictures that
 // nobody looked for faces in.
-func videoStream(fc *astiav.FormatContext) (*astiav.Stream, error) {
-	videos := slices.DeleteFunc(slices.Clone(fc.Streams()), func(s *astiav.Stream) bool { return !isVideo(s) })
-	switch len(videos) {
-	case 0:
-		return nil, ffmpeg.Errorf(ffmpeg.CodeNoVideoStream, "no video stream among its %d streams", fc.NbStreams())
-	case 1:
-		return videos[0], nil
+func (in *input) videoStream() (*astiav.Stream, error) {
+	videos := slices.DeleteFunc(slices.Clone(in.fc.Streams()), func(s *astiav.Stream) bool { return !isVideo(s) })
+	full := slices.DeleteFunc(slices.Clone(videos), func(s *astiav.Stream) bool { return slices.Contains(in.empty, s.Index()) })
+	switch {
+	case len(videos) == 0:
+		return nil, ffmpeg.Errorf(ffmpeg.CodeNoVideoStream, "no video stream among its %d streams", in.fc.NbStreams())
+	case len(full) == 0:
+		return videos[0], nil // which has no pictures: the decoder says so
+	case len(full) == 1:
+		return full[0], nil
 	}
 	var indexes []string
-	for _, s := range videos {
+	for _, s := range full {
 		indexes = append(indexes, fmt.Sprint(s.Index()))
 	}
-	return nil, ffmpeg.Errorf(ffmpeg.CodeUnsupported, "%d video streams (%s): only files with one are supported", len(videos), strings.Join(indexes, ", "))
+	return nil, ffmpeg.Errorf(ffmpeg.CodeUnsupported, "%d video streams (%s): only files with one are supported", len(full), strings.Join(indexes, ", "))
 }
 
 // isVideo tells moving pictures from cover art.
@@ -181,6 +206,8 @@ func (in *input) read(pkt *astiav.Packet) error {
 	switch {
 	case err == nil && encrypted(pkt):
 		return ffmpeg.Errorf(ffmpeg.CodeUnsupported, "stream %d is encrypted", pkt.StreamIndex())
+	case err == nil && in.excess > 0 && pkt.Flags().Has(astiav.PacketFlagCorrupt):
+		return ffmpeg.Errorf(ffmpeg.CodeInvalid, "the file is cut off: %d bytes are missing, and a sample of stream %d ends in them", in.excess, pkt.StreamIndex())
 	case err == nil || errors.Is(err, astiav.ErrEof):
 		return err
 	}
@@ -200,7 +227,7 @@ func (in *input) duration() time.Duration {
 
 func (in *input) media() ffmpeg.Media {
 	p := in.video.CodecParameters()
-	width, height := in.turn.display(p.Width(), p.Height())
+	width, height := in.pose.turn.display(p.Width(), p.Height())
 	average, base := in.video.AvgFrameRate().Float64(), in.video.RFrameRate().Float64()
 	return ffmpeg.Media{
 		FileDuration: max(time.Duration(in.fc.Duration())*time.Microsecond, 0).Seconds(), // AV_TIME_BASE
@@ -213,7 +240,7 @@ func (in *input) media() ffmpeg.Media {
 		Pixels:    p.PixelFormat().Name(),
 		Width:     width,
 		Height:    height,
-		Rotation:  in.turn.rotation(),
+		Rotation:  in.pose.turn.rotation(),
 		FrameRate: in.frameRate().Float64(),
 		Streams:   in.fc.NbStreams(),
 	}

@@ -51,7 +51,7 @@ func Watch(ctx context.Context, path string, look Look, show func(at time.Durati
 		return ffmpeg.Report{}, errors.New("allocate queues: out of memory")
 	}
 	defer frames.Close()
-	v := &viewer{look: look, turn: in.turn, show: show, clock: clock{usual: in.frameDuration()}, progress: newTicker(progress, in.duration())}
+	v := &viewer{look: look, pose: in.pose, show: show, clock: clock{usual: in.frameDuration()}, progress: newTicker(progress, in.duration())}
 	defer v.Close()
 
 	g, ctx := errgroup.WithContext(ctx)
@@ -65,6 +65,7 @@ func Watch(ctx context.Context, path string, look Look, show func(at time.Durati
 	if err := dec.verdict(v.progress.progress.Frames); err != nil {
 		return ffmpeg.Report{}, err
 	}
+	in.pose = v.pose
 	return ffmpeg.Report{
 		Source: in.media(), Frames: v.progress.progress.Frames, DecodeErrors: dec.errors(),
 	}, nil
@@ -77,6 +78,9 @@ func Probe(path string) (ffmpeg.Media, error) {
 		return ffmpeg.Media{}, err
 	}
 	defer in.Close()
+	if err := in.look(path); err != nil {
+		return ffmpeg.Media{}, err
+	}
 	return in.media(), nil
 }
 
@@ -104,7 +108,7 @@ func demuxVideo(ctx context.Context, in *input, packets *packetQueue) error {
 // A viewer owns what it takes to turn frames into pictures. One goroutine uses it.
 type viewer struct {
 	look     Look
-	turn     orientation
+	pose     pose
 	show     func(time.Duration, image.Image) error
 	progress *ticker
 	clock    clock
@@ -130,6 +134,9 @@ func (v *viewer) watch(ctx context.Context, frames *frameQueue, base astiav.Rati
 		}
 		at, err := v.clock.at(frame, base)
 		if err != nil {
+			return err
+		}
+		if err := v.pose.look(frame); err != nil {
 			return err
 		}
 		v.progress.frame(at)
@@ -195,11 +202,11 @@ func (v *viewer) picture(frame *astiav.Frame) (image.Image, error) {
 	}
 	width, height := v.scaled.Width(), v.scaled.Height()
 	shown := image.Rectangle{}
-	shown.Max.X, shown.Max.Y = v.turn.display(width, height)
+	shown.Max.X, shown.Max.Y = v.pose.turn.display(width, height)
 	if v.look.Gray {
-		return &image.Gray{Pix: v.turn.show(pix, width, height, 1), Stride: shown.Dx(), Rect: shown}, nil
+		return &image.Gray{Pix: v.pose.turn.show(pix, width, height, 1), Stride: shown.Dx(), Rect: shown}, nil
 	}
-	return &image.RGBA{Pix: v.turn.show(pix, width, height, 4), Stride: 4 * shown.Dx(), Rect: shown}, nil
+	return &image.RGBA{Pix: v.pose.turn.show(pix, width, height, 4), Stride: 4 * shown.Dx(), Rect: shown}, nil
 }
 
 // prepare makes the scaler for pictures of that format, unless it has it.

@@ -67,6 +67,9 @@ func Mosaic(ctx context.Context, spec ffmpeg.Spec, covers Covers, progress func(
 		return ffmpeg.Report{}, err
 	}
 	defer enc.Close()
+	if spec.Format == "mpegts" { // which has no place of its own for that
+		enc.message = orientationMessage(in.pose.turn, enc.cc.CodecID(), nil)
+	}
 	if err := out.addStreams(in, enc); err != nil {
 		return ffmpeg.Report{}, err
 	}
@@ -76,7 +79,7 @@ func Mosaic(ctx context.Context, spec ffmpeg.Spec, covers Covers, progress func(
 
 	p := &pipeline{
 		in: in, dec: dec, enc: enc, out: out,
-		artist:   artist{painter: painter, layout: layout, covers: covers, turn: in.turn, clock: clock{usual: in.frameDuration()}},
+		artist:   artist{painter: painter, layout: layout, covers: covers, pose: in.pose, clock: clock{usual: in.frameDuration()}},
 		progress: newTicker(progress, in.duration()),
 	}
 	codec := enc.cc.CodecID().Name()

@@ -15,13 +15,9 @@ type orientation struct{ a, b, c, d int }
 
 var upright = orientation{a: 1, d: 1}
 
-// orientationOf reads the stream's display matrix. Matrices that scale or turn
-// by less than a quarter are refused: a box could not be placed by them.
-func orientationOf(p *astiav.CodecParameters) (orientation, error) {
-	m, ok := p.SideData().DisplayMatrix().Get()
-	if !ok {
-		return upright, nil
-	}
+// orientationOf reads a display matrix. Matrices that scale or turn by less than a
+// quarter are refused: a box could not be placed by them.
+func orientationOf(m *astiav.DisplayMatrix) (orientation, error) {
 	sign := func(v uint32) int {
 		switch i := int32(v); {
 		case i > 1<<15:
@@ -107,4 +103,49 @@ func (o orientation) show(pix []byte, width, height, size int) []byte {
 		}
 	}
 	return out
+}
+
+// A pose is how a video is shown: as its container says, or else as its pictures do
+// (display orientation SEI of H.264 and HEVC, Exif of MJPEG). Where both say
+// something the container wins, as in ffmpeg; other players read nothing else.
+type pose struct {
+	turn orientation
+	// settled: by the container, or by the first picture that says anything.
+	settled, byPictures bool
+	seen                bool
+}
+
+// poseOf is what the container says.
+func poseOf(p *astiav.CodecParameters) (pose, error) {
+	m, ok := p.SideData().DisplayMatrix().Get()
+	if !ok {
+		return pose{turn: upright}, nil
+	}
+	turn, err := orientationOf(m)
+	return pose{turn: turn, settled: true}, err
+}
+
+// look takes notice of what a picture says. The orientation of the first one holds
+// until another is given; which is refused, as no container has a place for it.
+func (p *pose) look(f *astiav.Frame) error {
+	if p.settled && !p.byPictures {
+		return nil
+	}
+	first := !p.seen
+	p.seen = true
+	m, ok := displayMatrix(f)
+	if !ok {
+		return nil
+	}
+	turn, err := orientationOf(&m)
+	switch {
+	case err != nil:
+		return err
+	case !p.settled && (first || turn == p.turn):
+		p.turn, p.settled, p.byPictures = turn, true, true
+	case turn != p.turn:
+		return ffmpeg.Errorf(ffmpeg.CodeUnsupported, "the video turns in the middle, from %d to %d degrees: a change within a file is not supported",
+			p.turn.rotation(), turn.rotation())
+	}
+	return nil
 }

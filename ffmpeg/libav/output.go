@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/asticode/go-astiav"
@@ -79,6 +81,10 @@ func (o *output) addStreams(in *input, e *encoder) error {
 	o.sources = in.fc.Streams()
 	for _, s := range in.fc.Streams() {
 		var err error
+		if slices.Contains(in.empty, s.Index()) {
+			o.drop(s, "the file announces it and has nothing of it")
+			continue
+		}
 		if s.Index() == in.video.Index() && e != nil {
 			err = o.addEncoded(s, e)
 		} else {
@@ -166,8 +172,28 @@ func (o *output) drop(source *astiav.Stream, why string) {
 	o.dropped = append(o.dropped, nameOf(source)+": "+why)
 }
 
+// nameOf calls a stream by its codec, and one that libav does not know by the name that
+// the container has for it: apac is Apple's spatial sound.
 func nameOf(s *astiav.Stream) string {
-	return fmt.Sprintf("stream %d (%s, %s)", s.Index(), s.CodecParameters().MediaType(), s.CodecParameters().CodecID().Name())
+	p := s.CodecParameters()
+	codec := p.CodecID().Name()
+	if tag := fourCC(p.CodecTag()); p.CodecID() == astiav.CodecIDNone && tag != "" {
+		codec = tag
+	}
+	return fmt.Sprintf("stream %d (%s, %s)", s.Index(), p.MediaType(), codec)
+}
+
+// fourCC is a tag as people write it; empty where it has other than letters and digits.
+func fourCC(tag astiav.CodecTag) string {
+	var text []byte
+	for ; tag != 0; tag >>= 8 {
+		c := byte(tag)
+		if (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && c != ' ' && c != '-' {
+			return ""
+		}
+		text = append(text, c)
+	}
+	return strings.TrimSpace(string(text))
 }
 
 // tag names the codec as the container does: the muxer knows how, but for HEVC. Apple's

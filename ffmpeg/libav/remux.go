@@ -3,6 +3,7 @@ package libav
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/asticode/go-astiav"
@@ -59,6 +60,11 @@ func copyPackets(ctx context.Context, in *input, out *output, progress *ticker) 
 	}
 	defer pkt.Free()
 	var first, end int64
+	turn := message{}
+	if out.format == "mpegts" && !in.pose.byPictures { // which has no place of its own for that
+		p := in.video.CodecParameters()
+		turn = orientationMessage(in.pose.turn, p.CodecID(), p.ExtraData())
+	}
 	for {
 		if ctx.Err() != nil {
 			return 0, 0, context.Cause(ctx)
@@ -78,6 +84,9 @@ func copyPackets(ctx context.Context, in *input, out *output, progress *ticker) 
 				progress.frame(toDuration(pts, in.video.TimeBase()))
 			}
 			frames++
+			if err := turn.insert(pkt); err != nil {
+				return 0, 0, fmt.Errorf("add a message to video stream %d: %w", in.video.Index(), err)
+			}
 		}
 		if err := out.write(pkt); err != nil {
 			return 0, 0, err

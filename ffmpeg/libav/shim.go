@@ -51,6 +51,20 @@ package libav
 //     return 0;
 // }
 //
+// // insert_bytes makes room for n bytes at a place of a packet and writes them there.
+// static int insert_bytes(AVPacket *pkt, int at, const uint8_t *bytes, int n) {
+//     int size = pkt->size;
+//     int ret = av_grow_packet(pkt, n);
+//     if (ret < 0)
+//         return ret;
+//     memmove(pkt->data + at + n, pkt->data + at, size - at);
+//     memcpy(pkt->data + at, bytes, n);
+//     return 0;
+// }
+//
+// // index_size is a bit field, which cgo can't read.
+// static int index_size(const AVIndexEntry *e) { return e->size; }
+//
 // // lend_side_data gives an encoder that is not open yet what a frame says of the
 // // mastering display and the content's light. The context frees it.
 // static int lend_side_data(AVCodecContext *to, const AVFrame *from) {
@@ -262,6 +276,36 @@ func topFirst(f *astiav.Frame) bool {
 // has it.
 func hasDynamicHDR(f *astiav.Frame) bool {
 	return C.av_frame_get_side_data(framePointer(f), C.AV_FRAME_DATA_DYNAMIC_HDR_PLUS) != nil
+}
+
+// displayMatrix is what the frame says of how it is to be turned.
+func displayMatrix(f *astiav.Frame) (m astiav.DisplayMatrix, ok bool) {
+	sd := C.av_frame_get_side_data(framePointer(f), C.AV_FRAME_DATA_DISPLAYMATRIX)
+	if sd == nil || uintptr(sd.size) < unsafe.Sizeof(m) {
+		return m, false
+	}
+	return *(*astiav.DisplayMatrix)(unsafe.Pointer(sd.data)), true
+}
+
+// setDisplayMatrix has the stream say how its pictures are to be turned.
+func setDisplayMatrix(p *astiav.CodecParameters, m astiav.DisplayMatrix) error {
+	return p.SideData().DisplayMatrix().Add(&m)
+}
+
+// insertBytes has a packet that nobody else holds grow at a place of its payload.
+func insertBytes(pkt *astiav.Packet, at int, bytes []byte) error {
+	return check(C.insert_bytes(packetPointer(pkt), C.int(at), (*C.uint8_t)(unsafe.SliceData(bytes)), C.int(len(bytes))))
+}
+
+// endOfSamples is where the last sample of a stream ends, by the index that is known
+// so far.
+func endOfSamples(s *astiav.Stream) (end int64) {
+	c := streamPointer(s)
+	for i := range C.avformat_index_get_entries_count(c) {
+		e := C.avformat_index_get_entry(c, C.int(i))
+		end = max(end, int64(e.pos)+int64(C.index_size(e)))
+	}
+	return end
 }
 
 // useFrameDuration has the encoder hand on how long each frame is shown; without

@@ -184,7 +184,8 @@ func TestProbe(t *testing.T) {
 		t.Fatal(err)
 	}
 	got.Duration = float64(int(got.Duration*10)) / 10
-	want := ffmpeg.Media{Format: "matroska,webm", Duration: 1.5, Codec: "h264", Pixels: "yuv420p", Width: 320, Height: 240, FrameRate: 25, Streams: 2}
+	got.FileDuration = float64(int(got.FileDuration*10)) / 10
+	want := ffmpeg.Media{Format: "matroska,webm", Duration: 1.5, FileDuration: 1.5, Codec: "h264", Pixels: "yuv420p", Width: 320, Height: 240, FrameRate: 25, Streams: 2}
 	if got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}

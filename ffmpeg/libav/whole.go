@@ -13,29 +13,40 @@ import (
 
 // whole refuses a file that ends before its container says that it does: one whose
 // recording or upload broke off. libav works what is there and calls it done.
-func whole(path, demuxer string) error {
+//
+// Some cameras count a few bytes too many for the last box of samples (mdat). Where the
+// index is before that box it says what is needed: excess is how many bytes are not
+// there, and the caller has to see that no sample is among them.
+func whole(path, demuxer string) (excess int64, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return fmt.Errorf("open input: %w", err)
+		return 0, fmt.Errorf("open input: %w", err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return fmt.Errorf("open input: %w", err)
+		return 0, fmt.Errorf("open input: %w", err)
 	}
 	size, end := info.Size(), int64(0)
 	switch demuxer {
 	case "mov":
-		end = endOfBoxes(f, size)
+		last := lastBox(f, size)
+		if end = last.end; end > size && last.spare(end-size) {
+			return end - size, nil
+		}
 	case "matroska":
 		end = endOfSegment(f)
 	case "avi":
 		end = endOfRIFF(f)
 	}
 	if end > size {
-		return ffmpeg.Errorf(ffmpeg.CodeInvalid, "the file is cut off: it has %d bytes of at least %d", size, end)
+		return 0, cutOff(size, end)
 	}
-	return nil
+	return 0, nil
+}
+
+func cutOff(size, end int64) error {
+	return ffmpeg.Errorf(ffmpeg.CodeInvalid, "the file is cut off: it has %d bytes of at least %d", size, end)
 }
 
 // topBoxes are those at the top of an ISO base media file whose size can be believed:
@@ -45,31 +56,51 @@ var topBoxes = append([]string{"meta", "mfra", "udta", "emsg", "prft"}, boxes...
 // maxBoxes is more than a day of fragments has.
 const maxBoxes = 1 << 20
 
-// endOfBoxes is where the last box at the top of a file says that it ends
-// (ISO/IEC 14496-12, 4.2).
-func endOfBoxes(f io.ReaderAt, size int64) int64 {
-	at := int64(0)
+// A lastOne is the last box at the top of a file.
+type lastOne struct {
+	kind             string
+	end              int64 // where it says that it ends
+	index, fragments bool  // whether there is a moov, or a moof, before it
+}
+
+// fewBytes are so few that no sample of a video is among them.
+const fewBytes = 64
+
+// spare reports whether a file may be whole though the box ends so many bytes after it:
+// samples are found by an index that is there. That of fragments is read as they come,
+// so of them only a few bytes may be missing.
+func (b lastOne) spare(missing int64) bool {
+	return slices.Contains([]string{"mdat", "free", "skip", "wide"}, b.kind) && b.index && (!b.fragments || missing <= fewBytes)
+}
+
+// lastBox is the last one at the top of a file (ISO/IEC 14496-12, 4.2).
+func lastBox(f io.ReaderAt, size int64) (last lastOne) {
 	for range maxBoxes {
 		var head [16]byte
-		if _, err := f.ReadAt(head[:8], at); err != nil || !slices.Contains(topBoxes, string(head[4:8])) {
+		if _, err := f.ReadAt(head[:8], last.end); err != nil || !slices.Contains(topBoxes, string(head[4:8])) {
 			break
 		}
+		last.index = last.index || last.kind == "moov"
+		last.fragments = last.fragments || last.kind == "moof"
+		last.kind = string(head[4:8])
 		length := int64(binary.BigEndian.Uint32(head[:]))
 		switch {
 		case length == 0: // to the end of the file
-			return size
+			last.end = size
+			return last
 		case length == 1:
-			if _, err := f.ReadAt(head[8:], at+8); err != nil {
-				return at + int64(len(head))
+			if _, err := f.ReadAt(head[8:], last.end+8); err != nil {
+				last.end += int64(len(head))
+				return last
 			}
 			length = int64(binary.BigEndian.Uint64(head[8:]))
 		}
-		if length < 8 || at+length < at { // damaged: for libav to judge
+		if length < 8 || last.end+length < last.end { // damaged: for libav to judge
 			break
 		}
-		at += length
+		last.end += length
 	}
-	return at
+	return last
 }
 
 // endOfSegment is where a Matroska file's only segment says that it ends; 0 where it

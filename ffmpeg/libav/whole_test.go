@@ -23,7 +23,7 @@ func TestWhole(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := whole(path, demuxer); err != nil {
+		if _, err := whole(path, demuxer); err != nil {
 			t.Errorf("%s: %v", args[0], err)
 		}
 		for _, cut := range []int{len(body) - 1, len(body) / 2, len(body) / 9} {
@@ -44,7 +44,7 @@ func TestWhole(t *testing.T) {
 	if err := os.WriteFile(live, body[:len(body)-50], 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := whole(live, "matroska"); err != nil {
+	if _, err := whole(live, "matroska"); err != nil {
 		t.Error(err)
 	}
 }
@@ -80,7 +80,7 @@ func TestWholeByHand(t *testing.T) {
 		if err := os.WriteFile(path, []byte(c.body), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := whole(path, c.demuxer); (codeOf(err) == ffmpeg.CodeInvalid) != c.cut {
+		if _, err := whole(path, c.demuxer); (codeOf(err) == ffmpeg.CodeInvalid) != c.cut {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

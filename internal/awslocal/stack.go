@@ -34,6 +34,7 @@ func (s Stack) Environ() []string {
 	return []string{
 		"MOSAICD_QUEUE_URL=" + s.QueueURL, "MOSAICD_DEAD_LETTER_URL=" + s.DeadLetterURL,
 		"MOSAICD_TOPIC_ARN=" + s.TopicARN, "MOSAICD_OUTPUT_BUCKET=" + ResultsBucket, "MOSAICD_MEDIACONVERT_ROLE=" + Role,
+		"MOSAICD_SOURCE_BUCKETS=" + UploadsBucket + "," + ResultsBucket,
 		"MOSAICD_REKOGNITION_TOPIC_ARN=" + s.SearchTopic, "MOSAICD_REKOGNITION_ROLE=" + SearchRole,
 	}
 }

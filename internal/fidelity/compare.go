@@ -63,6 +63,7 @@ func Compare(source, output File, dropped []int) []string {
 	c.others(dropped)
 	c.tags("the file", c.before.Format.Tags, c.after.Format.Tags)
 	c.timecode()
+	c.captions()
 	c.chapters()
 	return c.found
 }
@@ -295,6 +296,21 @@ func (c *comparison) timecode() {
 	}
 	if b, a := of(c.before), of(c.after); a != b {
 		c.say("timecode %q, not %q", a, b)
+	}
+}
+
+// captions compares those that are in the pictures.
+func (c *comparison) captions() {
+	b, a := c.before.Captions, c.after.Captions
+	if len(b) != len(a) {
+		c.say("closed captions in %d frames, not %d", len(a), len(b))
+		return
+	}
+	for i := range b {
+		if b[i].Hash != a[i].Hash {
+			c.say("closed captions of frame %d differ", i)
+			return
+		}
 	}
 }
 

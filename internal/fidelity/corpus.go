@@ -48,6 +48,11 @@ const (
 	hevc    = "-c:v libx265 -preset ultrafast -crf 14 -x265-params log-level=none"
 	hdr     = ":colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc:master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1):max-cll=1000,400"
 	silent  = "-map 0:v "
+	// everyPicture has each picture begin with a message, so that ffmpeg adds another
+	// where it belongs.
+	everyPicture = "-g 1 -x264-params nal-hrd=vbr:vbv-maxrate=40000:vbv-bufsize=40000"
+	// withMessage adds one of 16 bytes that say whose it is, and 28 more.
+	withMessage = " -bsf:v h264_metadata=sei_user_data=086f3693-b7b3-4f2c-9653-21492feee5b8+aaaaaaaaaaaaaaaaaaaaaaaaaaa"
 )
 
 const (
@@ -65,6 +70,9 @@ func Cases() []Case {
 		{Group: "orientation", What: "flipped", Make: []string{"flat.mp4", "own -display_hflip -i flat.mp4 -map 0 -c copy a.mp4"}},
 		{Group: "orientation", What: "turned by 90° and flipped", Make: []string{"flat.mp4", "own -display_rotation -90 -display_hflip -i flat.mp4 -map 0 -c copy a.mp4"}},
 		{Group: "orientation", What: "turned by 45°", Make: []string{"flat.mp4", "own -display_rotation 45 -i flat.mp4 -map 0 -c copy a.mp4"}, Refused: unsupported, Says: "turned by"},
+		{Group: "orientation", What: "in the pictures alone (SEI)", Make: []string{everyPicture + " -pix_fmt yuv420p flat.mp4", "own -i flat.mp4 -map 0 -c copy -bsf:v h264_metadata=display_orientation=insert:rotate=90 a.mp4"}},
+		{Group: "orientation", What: "in the pictures alone (SEI), flipped, TS", Make: []string{everyPicture + " flat.mp4", "own -i flat.mp4 -map 0 -c copy -bsf:v h264_metadata=display_orientation=insert:rotate=270:flip=horizontal b.mp4", "-i b.mp4 -map 0 -c copy a.ts"}},
+		{Group: "orientation", What: "turned by 90°, to HEVC in TS", Make: []string{"flat.mp4", "own -display_rotation -90 -i flat.mp4 -map 0 -c copy a.mp4"}, To: ".ts", Flags: []string{"--codec", "hevc"}},
 
 		{Group: "size", What: "odd width and height, 4:4:4", Make: []string{"-vf scale=321:181 -pix_fmt yuv444p a.mp4"}},
 		{Group: "size", What: "odd width, 4:2:0", Make: []string{"-vf scale=321:180,format=yuv444p,format=yuv420p -c:v libvpx-vp9 -deadline realtime -cpu-used 8 -c:a libopus a.webm"}, To: ".mkv", Refused: unsupported, Says: "width must be a multiple of 2"},
@@ -81,6 +89,9 @@ func Cases() []Case {
 		{Group: "size", What: "16×16, HEVC", Make: []string{"-vf scale=16:16 " + hevc + " a.mp4"}},
 		{Group: "size", What: "4096×2160", Make: []string{"-vf scale=4096:2160 -frames:v 6 -preset ultrafast a.mp4"}, Pictures: 2},
 		{Group: "size", What: "changes in the middle, TS", Make: []string{"-t 1 1.ts", "-vf scale=640:360 -t 1 -output_ts_offset 1.2 2.ts", "-i concat:1.ts|2.ts -map 0 -c copy a.ts"}, Refused: unsupported, Says: "changes from 320x180 yuv420p to 640x360 yuv420p"},
+
+		{Group: "size", What: "cut at the left, H.264", Make: []string{"own -f lavfi -i testsrc2=size=320x180:rate=25:duration=1 -c:v libx264 -preset veryfast -crf 14 -bsf:v h264_metadata=crop_left=18:crop_right=6:crop_top=4 a.mp4"}},
+		{Group: "size", What: "cut at the left, HEVC", Make: []string{"own -f lavfi -i testsrc2=size=320x180:rate=25:duration=1 " + hevc + " -bsf:v hevc_metadata=crop_left=18:crop_right=6:crop_top=4 a.mp4"}},
 
 		{Group: "samples", What: "10 bit", Make: []string{"-pix_fmt yuv420p10le a.mp4"}},
 		{Group: "samples", What: "4:2:2", Make: []string{"-pix_fmt yuv422p a.mp4"}},
@@ -167,6 +178,7 @@ func Cases() []Case {
 		{Group: "sound", What: "FLAC, Matroska", Make: []string{"-c:a flac a.mkv"}},
 		{Group: "sound", What: "ALAC, MOV", Make: []string{"-c:a alac a.mov"}},
 		{Group: "sound", What: "times go back in the middle, TS", Make: []string{"-t 1 1.ts", "-i concat:1.ts|1.ts -map 0 -c copy a.ts"}, To: ".mp4", Refused: invalid, Says: "go back"},
+		{Group: "sound", What: "announced, and never there, TS", Make: []string{"a.ts"}, Then: unheard, Dropped: []int{1}, Says: "stream 1 (audio, aac): the file announces it and has nothing of it"},
 		{Group: "sound", What: "sample rate changes in the middle, TS", Make: []string{"-t 1 1.ts", "-ar 44100 -t 1 -output_ts_offset 1.2 2.ts", "-i concat:1.ts|2.ts -map 0 -c copy a.ts"}},
 		{Group: "sound", What: "sample rate changes in the middle, TS to MP4", Make: []string{"-t 1 1.ts", "-ar 44100 -t 1 -output_ts_offset 1.2 2.ts", "-i concat:1.ts|2.ts -map 0 -c copy a.ts"}, To: ".mp4", Refused: unsupported, Says: "changes its sampling frequency or its channels"},
 
@@ -183,6 +195,9 @@ func Cases() []Case {
 		{Group: "beside", What: "chapters, Matroska", Make: []string{"-i {chapters} -map 0 -map 1 -map_metadata 2 -map_chapters 2 a.mkv"}},
 		{Group: "beside", What: "cover art, MP4", Make: []string{"-map 0:v -map 1:a -map 0:v -c:v:1 mjpeg -pix_fmt:v:1 yuvj420p -frames:v:1 1 -disposition:v:1 attached_pic a.mp4"}, Dropped: []int{2}, Says: "stream 2 (video, mjpeg): a still picture"},
 		{Group: "beside", What: "data track, TS", Make: []string{"-f data -i {font} -map 0:v -map 1:a -map 2:d -c:d copy a.ts"}, Dropped: []int{2}, Says: "can't hold it"},
+		{Group: "beside", What: "closed captions (A/53)", Make: []string{everyPicture + withMessage + " a.mp4"}, Then: captions},
+		{Group: "beside", What: "closed captions (A/53), to HEVC", Make: []string{everyPicture + withMessage + " a.mp4"}, Then: captions, Flags: []string{"--codec", "hevc"}},
+		{Group: "beside", What: "two videos, one of them empty", Make: []string{"-map 0:v -map 1:a -map 0:v a.mp4"}, Then: emptied, Dropped: []int{2}, Says: "stream 2 (video, h264): the file announces it and has nothing of it"},
 		{Group: "beside", What: "two videos", Make: []string{"-map 0:v -map 0:v -map 1:a a.mp4"}, Refused: unsupported, Says: "2 video streams"},
 
 		{Group: "containers", What: "fragmented MP4", Make: []string{"-movflags +frag_keyframe+empty_moov -g 10 a.mp4"}},
@@ -195,6 +210,7 @@ func Cases() []Case {
 		{Group: "containers", What: "recording in fragments (HLS) to MP4", Make: []string{"a.mp4", "-i a.mp4 -map 0 -c copy -f hls -hls_time 0.5 -hls_playlist_type vod -hls_segment_type fmp4 a.m3u8"}, To: ".mp4"},
 		{Group: "containers", What: "cut off, MP4", Make: []string{"-movflags +faststart a.mp4"}, Then: half, Refused: invalid, Says: "the file is cut off"},
 		{Group: "containers", What: "cut off, Matroska", Make: []string{"a.mkv"}, Then: half, Refused: invalid, Says: "the file is cut off"},
+		{Group: "containers", What: "12 bytes too many counted, MP4", Make: []string{"-movflags +faststart a.mp4"}, Then: overcounted},
 		{Group: "containers", What: "first key frame missing, TS", Make: []string{"-g 12 a.ts"}, Then: late},
 		{Group: "containers", What: "encrypted", Make: []string{"-encryption_scheme cenc-aes-ctr -encryption_key 76a6c65c5ea762046bd749a2e632ccbb -encryption_kid a7e61c373e219033c21091fa607bf3b8 a.mp4"}, Refused: unsupported, Says: "stream 0 is encrypted"},
 
@@ -411,4 +427,61 @@ func half(body []byte) []byte { return body[:len(body)/2] }
 func late(body []byte) []byte {
 	tables := 3 * 188
 	return append(bytes.Clone(body[:tables]), body[20*188:]...)
+}
+
+// unheard leaves the packets of the sound out of a transport stream that ffmpeg made.
+func unheard(body []byte) []byte {
+	var kept []byte
+	for ; len(body) >= 188; body = body[188:] {
+		if binary.BigEndian.Uint16(body[1:])&0x1fff != 0x101 {
+			kept = append(kept, body[:188]...)
+		}
+	}
+	return kept
+}
+
+// emptied has the last track of an MP4 have no samples.
+func emptied(body []byte) []byte {
+	track := bytes.LastIndex(body, []byte("trak"))
+	for _, table := range []string{"stts", "stss", "ctts", "stsc", "stco", "stsz"} {
+		at := bytes.Index(body[track:], []byte(table))
+		if at < 0 {
+			continue
+		}
+		at += track + 8
+		if table == "stsz" { // which has the size of all of them first
+			at += 4
+		}
+		clear(body[at : at+4])
+	}
+	return body
+}
+
+// overcounted has the last box of an MP4 end after the file does.
+func overcounted(body []byte) []byte {
+	at := bytes.LastIndex(body, []byte("mdat")) - 4
+	binary.BigEndian.PutUint32(body[at:], binary.BigEndian.Uint32(body[at:])+12)
+	return body
+}
+
+// captions makes closed captions of the messages that withMessage adds (ATSC A/53 Part 4,
+// 6.2.3), others for each picture.
+func captions(body []byte) []byte {
+	const size = 44
+	id := []byte("\x08\x6f\x36\x93\xb7\xb3\x4f\x2c\x96\x53\x21\x49\x2f\xee\xe5\xb8")
+	for n, at := 0, 0; ; n++ {
+		next := bytes.Index(body[at:], id)
+		if next < 0 {
+			return body
+		}
+		at += next
+		const count = (size - 11) / 3
+		message := append([]byte("\xb5\x00\x31GA94\x03"), 0x40|count, 0xff)
+		for k := range count {
+			message = append(message, 0xfc, byte(0x20+n%90), byte(0x20+(7*n+k)%90))
+		}
+		body[at-2] = 4 // user_data_registered_itu_t_t35
+		copy(body[at:], append(message, 0xff))
+		at += size
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"os/exec"
+	"slices"
 	"strconv"
 )
 
@@ -126,12 +127,16 @@ func openPictures(f File, most int) (*decoded, error) {
 		return nil, errors.New("no video")
 	}
 	d := &decoded{size: image.Pt(v.Width, v.Height)}
-	for _, data := range v.SideData {
+	turns := v.SideData
+	if len(f.Frames) > 0 { // which say it where the container does not
+		turns = append(slices.Clone(turns), f.Frames[0].SideData...)
+	}
+	for _, data := range turns {
 		if turn, ok := data["rotation"].(float64); ok && math.Mod(math.Abs(turn), 180) == 90 {
 			d.size = image.Pt(v.Height, v.Width)
 		}
 	}
-	d.cmd = exec.Command("ffmpeg", "-v", "quiet", "-nostdin", "-i", f.Path, "-map", "0:"+strconv.Itoa(v.Index), "-vsync", "passthrough",
+	d.cmd = exec.Command("ffmpeg", "-v", "quiet", "-nostdin", "-flags:v", "unaligned", "-i", f.Path, "-map", "0:"+strconv.Itoa(v.Index), "-vsync", "passthrough",
 		"-frames:v", strconv.Itoa(most), "-pix_fmt", "yuv444p16le", "-f", "rawvideo", "-")
 	out, err := d.cmd.StdoutPipe()
 	if err != nil {

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strconv"
+	"strings"
 )
 
 // A File is what ffprobe says of a video.
@@ -15,6 +17,8 @@ type File struct {
 	Streams  []Stream
 	Chapters []Chapter
 	Frames   []Frame // of the first video that is no still picture
+	// Captions are closed captions in its pictures: when, and a hash of them.
+	Captions []Packet `json:"-"`
 }
 
 type Format struct {
@@ -100,7 +104,23 @@ func Read(path string) (File, error) {
 	if video == nil {
 		return f.File, nil
 	}
-	return f.File, ffprobe(&f.File, path, "-select_streams", strconv.Itoa(video.Index), "-show_frames")
+	if err := ffprobe(&f.File, path, "-select_streams", strconv.Itoa(video.Index), "-show_frames"); err != nil {
+		return File{}, err
+	}
+	captioned := slices.ContainsFunc(f.Frames, func(frame Frame) bool {
+		return slices.ContainsFunc(frame.SideData, func(data map[string]any) bool {
+			return strings.HasPrefix(fmt.Sprint(data["side_data_type"]), "ATSC A53")
+		})
+	})
+	if !captioned {
+		return f.File, nil
+	}
+	var texts struct {
+		Packets []Packet `json:"packets"`
+	}
+	err := ffprobe(&texts, "movie='"+path+"'[out+subcc]", "-f", "lavfi", "-select_streams", "s", "-show_packets", "-show_data_hash", "MD5")
+	f.Captions = texts.Packets
+	return f.File, err
 }
 
 func ffprobe(to any, path string, args ...string) error {

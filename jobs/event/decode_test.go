@@ -264,7 +264,7 @@ func TestDecodeLiteralKey(t *testing.T) {
 		folder := key[:strings.LastIndexByte(key, '/')+1]
 		for form, want := range map[string]event.Event{
 			`{"detail-type":"Object Created","source":"aws.s3","detail":{"bucket":{"name":"uploads"},"object":{"key":%s},"reason":"PutObject"}}`: event.ObjectCreated{
-				Bucket: "uploads", Key: key, EventName: "ObjectCreated:Put",
+				Bucket: "uploads", Key: key, Size: event.UnknownSize, EventName: "ObjectCreated:Put",
 			},
 			`{"JobId":"a","API":"b","Status":"FAILED","Video":{"S3Bucket":"uploads","S3ObjectName":%s}}`: event.FaceSearchEnded{
 				JobID: "a", API: "b", Status: "FAILED", Source: source,

@@ -16,7 +16,7 @@ import (
 const MaxBody = 1 << 20
 
 // An Event is one thing that a message says: ObjectCreated, TestNotification,
-// Ignored, MediaConvertChanged, FaceSearchEnded or Request.
+// Ignored, Unreadable, MediaConvertChanged, FaceSearchEnded or Request.
 type Event interface{ isEvent() }
 
 // ObjectCreated says that S3 has a new object or a new version of one. Key is
@@ -30,10 +30,15 @@ type ObjectCreated struct {
 	// with zeros added on the right to the shorter one, is the later event.
 	Sequencer string
 	Region    string
-	Size      int64     // bytes; 0 where the event doesn't say
+	Size      int64     // bytes; UnknownSize where the event doesn't say
 	Time      time.Time // UTC; zero where the event doesn't say
 	EventName string    // without the prefix s3:, as in ObjectCreated:Put
+	// EventID tells two writes of one key apart where the event has neither an ETag nor a Sequencer; else it is empty.
+	EventID string `json:",omitempty"`
 }
+
+// UnknownSize is the Size of an object about which the event says none.
+const UnknownSize = -1
 
 // Location returns where the object is.
 func (o ObjectCreated) Location() Location {
@@ -53,6 +58,12 @@ type Ignored struct {
 	Reason string // for the log
 }
 
+// Unreadable is one record of several, of which at least one can be read.
+type Unreadable struct {
+	Reason string // which, and what is wrong with it: printable and short
+}
+
+func (Unreadable) isEvent()       {}
 func (ObjectCreated) isEvent()    {}
 func (TestNotification) isEvent() {}
 func (Ignored) isEvent()          {}
@@ -69,6 +80,7 @@ type shape struct {
 var shapes = []shape{
 	{"an S3 notification", isS3, decodeS3},
 	{"an EventBridge event", isEventBridge, decodeEventBridge},
+	{"", isNotice, decodeNotice},
 	{"a Rekognition notification", isRekognition, decodeRekognition},
 	{"a mosaicd message", isRequest, decodeRequest},
 	{"a VOD request", isVOD, decodeVOD},
@@ -76,9 +88,10 @@ var shapes = []shape{
 
 // Decode reads one SQS message body. It returns every event that the body holds,
 // at least one, in the order of the body. SNS envelopes, at most two around each
-// other, are taken off.
+// other, are taken off. UTF-16 and a byte order mark are read, too.
 //
-// A body that holds anything unreadable gives no event at all: the error is an
+// Of several records of S3 each is read by itself: those that can't be are Unreadable. Any other body that
+// holds anything unreadable gives no event at all: the error is an
 // *UnknownError where the message, its version or its kind isn't known, and an
 // *InvalidError where one of its values can't be. The same body gives the same
 // error for ever, so that trying it again is of no use.
@@ -92,6 +105,9 @@ func Decode(body []byte) ([]Event, error) {
 	}
 	depth := 0
 	for ; isEnvelope(message); depth++ {
+		if ended, err := isUnsubscribed(message); err != nil || ended != nil {
+			return ended, err
+		}
 		if depth == maxEnvelopes {
 			return nil, unknownf("more than %d SNS envelopes around each other", maxEnvelopes)
 		}
@@ -112,7 +128,9 @@ func decode(message object) ([]Event, error) {
 		if s.matches(message) {
 			return s.decode(message)
 		}
-		names = append(names, s.name)
+		if s.name != "" {
+			names = append(names, s.name)
+		}
 	}
 	return nil, unknownf("neither %s: %s", strings.Join(names, " nor "), message)
 }

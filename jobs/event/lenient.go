@@ -92,8 +92,10 @@ func parseTime(name, text string) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	at, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		at, err = time.Parse("2006-01-02T15:04:05", text)
+	for _, layout := range []string{"2006-01-02T15:04:05", "2006-01-02 15:04:05Z07:00"} { // the second is Ceph's
+		if err != nil {
+			at, err = time.Parse(layout, text)
+		}
 	}
 	if year := at.UTC().Year(); err != nil || year < 0 || year > 9999 { // the zone may take it out of what JSON can say
 		return time.Time{}, &InvalidError{name, "must be an ISO 8601 time", quote(text)}

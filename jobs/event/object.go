@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/mosaicd/mosaicd/internal/text"
 )
 
 // An object is a JSON object, its values not yet read. Unlike encoding/json's
@@ -20,7 +22,11 @@ type object struct {
 	values map[string]json.RawMessage
 }
 
-func parseObject(text []byte) (object, error) {
+func parseObject(body []byte) (object, error) {
+	text, err := text.UTF8(body)
+	if err != nil {
+		return object{}, unknownf("not JSON: %v", err)
+	}
 	if !utf8.Valid(text) { // encoding/json would put U+FFFD there
 		return object{}, unknownf("not JSON: not UTF-8")
 	}

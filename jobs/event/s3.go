@@ -1,6 +1,8 @@
 package event
 
 import (
+	"cmp"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"strings"
@@ -24,17 +26,36 @@ func decodeS3(message object) ([]Event, error) {
 		return nil, unknownf("an S3 notification without records")
 	}
 	events := make([]Event, len(records))
+	var first error // of the records that can't be read
+	bad := 0
 	for i, text := range records {
-		path := fmt.Sprintf("Records[%d]", i)
-		var r s3Record
-		if err := (field{path, text}).lenient(&r); err != nil {
-			return nil, err
-		}
-		if events[i], err = r.event(path); err != nil {
-			return nil, err
+		if events[i], err = decodeRecord(fmt.Sprintf("Records[%d]", i), text); err != nil {
+			events[i], first, bad = Unreadable{err.Error()}, cmp.Or(first, err), bad+1
 		}
 	}
+	if bad == len(records) {
+		return nil, first
+	}
 	return events, nil
+}
+
+func decodeRecord(path string, text json.RawMessage) (Event, error) {
+	var r s3Record
+	if err := (field{path, text}).lenient(&r); err != nil {
+		return nil, err
+	}
+	return r.event(path)
+}
+
+// sizeOf judges the size of an object; nil: the event doesn't say.
+func sizeOf(path string, size *int64) (int64, error) {
+	switch {
+	case size == nil:
+		return UnknownSize, nil
+	case *size < 0:
+		return 0, &InvalidError{path, "must be 0 or more", fmt.Sprint(*size)}
+	}
+	return *size, nil
 }
 
 // decodeS3Test reads {"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":…}.
@@ -43,13 +64,19 @@ func decodeS3Test(message object) ([]Event, error) {
 	for _, f := range []struct {
 		name string
 		to   *string
-	}{{"Service", &service}, {"Event", &name}, {"Bucket", &bucket}} {
+	}{{"Service", &service}, {"Event", &name}} {
 		if err := message.field(f.name).text(f.to); err != nil {
 			return nil, err
 		}
 	}
 	if service != "Amazon S3" || name != "s3:TestEvent" {
+		if ofAWS(service) && name != "" {
+			return []Event{Ignored{Name: name, Reason: otherService(service)}}, nil
+		}
 		return nil, unknownf("unknown event %s of service %s: this worker knows s3:TestEvent of Amazon S3", quote(name), quote(service))
+	}
+	if err := message.field("Bucket").text(&bucket); err != nil {
+		return nil, err
 	}
 	if reason := oldBucketReason(bucket); reason != "" {
 		return nil, &InvalidError{"Bucket", reason, quote(bucket)}
@@ -71,7 +98,7 @@ type s3Record struct {
 		} `json:"bucket"`
 		Object struct {
 			Key       string `json:"key"`
-			Size      int64  `json:"size"`
+			Size      *int64 `json:"size"`
 			ETag      string `json:"eTag"`
 			VersionID string `json:"versionId"`
 			Sequencer string `json:"sequencer"`
@@ -80,8 +107,12 @@ type s3Record struct {
 }
 
 func (r *s3Record) event(path string) (Event, error) {
-	if r.EventSource != "aws:s3" {
-		return nil, unknownf("%s: unknown event source %s: this worker knows aws:s3", path, quote(r.EventSource))
+	switch {
+	case r.EventSource == sourceS3:
+	case strings.HasPrefix(r.EventSource, "aws:"):
+		return Ignored{Name: cmp.Or(r.EventName, r.EventSource), Reason: otherService(r.EventSource)}, nil
+	case !strings.HasSuffix(r.EventSource, ":s3"): // as in minio:s3 and ceph:s3
+		return nil, unknownf("%s: unknown event source %s: this worker knows aws:s3, and others that end in :s3", path, quote(r.EventSource))
 	}
 	// Minor versions add fields only: 2.1 and 2.6 are read alike.
 	if !strings.HasPrefix(r.EventVersion, "2.") {
@@ -117,8 +148,9 @@ func (r *s3Record) created(path, name, key string) (Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	if object.Size < 0 {
-		return nil, &InvalidError{path + ".s3.object.size", "must be 0 or more", fmt.Sprint(object.Size)}
+	size, err := sizeOf(path+".s3.object.size", object.Size)
+	if err != nil {
+		return nil, err
 	}
 	at, err := parseTime(path+".eventTime", r.EventTime)
 	if err != nil {
@@ -131,16 +163,25 @@ func (r *s3Record) created(path, name, key string) (Event, error) {
 		ETag:      object.ETag,
 		Sequencer: object.Sequencer,
 		Region:    r.Region,
-		Size:      object.Size,
+		Size:      size,
 		Time:      at,
 		EventName: name,
 	}, nil
 }
 
-// key decodes the key, once: S3 encodes it as in a form, where a space is a plus
-// and a plus is %2B.
+const (
+	sourceS3   = "aws:s3"
+	sourceCeph = "ceph:s3"
+)
+
+// key decodes the key, once: S3 and MinIO encode it as in a form, where a space is a plus
+// and a plus is %2B. Ceph writes it as it is.
+// https://docs.ceph.com/en/latest/radosgw/s3-notification-compatibility/
 func (r *s3Record) key(path string) (string, error) {
-	key, err := url.QueryUnescape(r.S3.Object.Key)
+	key, err := r.S3.Object.Key, error(nil)
+	if r.EventSource != sourceCeph {
+		key, err = url.QueryUnescape(key)
+	}
 	if err != nil {
 		return "", &InvalidError{path, "must be URL-encoded", quote(r.S3.Object.Key)}
 	}

@@ -1,9 +1,6 @@
 package event
 
-import (
-	"cmp"
-	"fmt"
-)
+import "cmp"
 
 // An s3Detail is what is read of S3's events on EventBridge. Their keys are not
 // URL-encoded.
@@ -14,7 +11,7 @@ type s3Detail struct {
 	} `json:"bucket"`
 	Object struct {
 		Key       string `json:"key"`
-		Size      int64  `json:"size"`
+		Size      *int64 `json:"size"`
 		ETag      string `json:"etag"`
 		VersionID string `json:"version-id"`
 		Sequencer string `json:"sequencer"`
@@ -36,7 +33,7 @@ func (b bridged) s3() (Event, error) {
 	}
 	bucket, key := d.Bucket.Name, d.Object.Key
 	const created = "Object Created"
-	if b.Name != created && bucket == "" && key == "" { // as in AWS API Call via CloudTrail
+	if b.Name != created && bucket == "" && key == "" {
 		return Ignored{Name: b.Name, Reason: "no object was created"}, nil
 	}
 	if reason := oldBucketReason(bucket); reason != "" {
@@ -61,8 +58,9 @@ func (b bridged) s3Created(d s3Detail) (Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	if object.Size < 0 {
-		return nil, &InvalidError{"detail.object.size", "must be 0 or more", fmt.Sprint(object.Size)}
+	size, err := sizeOf("detail.object.size", object.Size)
+	if err != nil {
+		return nil, err
 	}
 	return ObjectCreated{
 		Bucket:    d.Bucket.Name,
@@ -71,7 +69,7 @@ func (b bridged) s3Created(d s3Detail) (Event, error) {
 		ETag:      object.ETag,
 		Sequencer: object.Sequencer,
 		Region:    b.Region,
-		Size:      object.Size,
+		Size:      size,
 		Time:      b.at,
 		EventName: "ObjectCreated:" + cmp.Or(s3Reasons[d.Reason], d.Reason),
 	}, nil

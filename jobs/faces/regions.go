@@ -18,7 +18,14 @@ type Regions struct {
 	// Only are the spans in which detected faces are covered; none: always. Add is
 	// covered at any time.
 	Only []Span
+	// Except are rectangles within which detected faces are not covered: a picture on
+	// the wall that was taken for a face. A face that reaches beyond one is covered
+	// whole.
+	Except []Region
 }
+
+// Narrows reports whether r leaves faces uncovered that the detector found.
+func (r Regions) Narrows() bool { return r.Only != nil || r.Except != nil }
 
 // A Region is a rectangle and when it is covered.
 type Region struct {
@@ -57,19 +64,48 @@ func (f spanForm) span() (Span, error) {
 // MaxRegions is how many rectangles and how many spans Regions may have.
 const MaxRegions = 1000
 
-// ParseRegions reads JSON, strictly: an object with the lists add and only. A
+// A regionForm is how people write a Region.
+type regionForm struct {
+	Left   *float64 `json:"left"`
+	Top    *float64 `json:"top"`
+	Width  *float64 `json:"width"`
+	Height *float64 `json:"height"`
+	spanForm
+}
+
+func (f regionForm) region() (Region, error) {
+	if f.Left == nil || f.Top == nil || f.Width == nil || f.Height == nil {
+		return Region{}, errors.New("left, top, width and height are all needed")
+	}
+	r := Region{Box: Box{*f.Left, *f.Top, *f.Width, *f.Height}}
+	err := r.valid()
+	if err == nil {
+		r.Span, err = f.span()
+	}
+	return r, err
+}
+
+// readRegions reads the list of that name.
+func readRegions(name string, forms []regionForm) ([]Region, error) {
+	var all []Region
+	for i, f := range forms {
+		r, err := f.region()
+		if err != nil {
+			return nil, fmt.Errorf("regions: %s[%d]: %w", name, i, err)
+		}
+		all = append(all, r)
+	}
+	return all, nil
+}
+
+// ParseRegions reads JSON, strictly: an object with the lists add, only and except. A
 // rectangle has left, top, width and height in ratios of the picture as displayed;
 // start and end are seconds, and may be left out.
 func ParseRegions(body []byte) (Regions, error) {
 	var form struct {
-		Add []struct {
-			Left   *float64 `json:"left"`
-			Top    *float64 `json:"top"`
-			Width  *float64 `json:"width"`
-			Height *float64 `json:"height"`
-			spanForm
-		} `json:"add"`
-		Only []spanForm `json:"only"`
+		Add    []regionForm `json:"add"`
+		Only   []spanForm   `json:"only"`
+		Except []regionForm `json:"except"`
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
@@ -79,23 +115,14 @@ func ParseRegions(body []byte) (Regions, error) {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return Regions{}, errors.New("regions: more than one JSON document")
 	}
-	if len(form.Add) > MaxRegions || len(form.Only) > MaxRegions {
-		return Regions{}, fmt.Errorf("regions: %d in add and %d in only: at most %d each", len(form.Add), len(form.Only), MaxRegions)
+	if max(len(form.Add), len(form.Only), len(form.Except)) > MaxRegions {
+		return Regions{}, fmt.Errorf("regions: %d in add, %d in only and %d in except: at most %d each",
+			len(form.Add), len(form.Only), len(form.Except), MaxRegions)
 	}
 	var r Regions
-	for i, f := range form.Add {
-		if f.Left == nil || f.Top == nil || f.Width == nil || f.Height == nil {
-			return Regions{}, fmt.Errorf("regions: add[%d]: left, top, width and height are all needed", i)
-		}
-		region := Region{Box: Box{*f.Left, *f.Top, *f.Width, *f.Height}}
-		err := region.valid()
-		if err == nil {
-			region.Span, err = f.span()
-		}
-		if err != nil {
-			return Regions{}, fmt.Errorf("regions: add[%d]: %w", i, err)
-		}
-		r.Add = append(r.Add, region)
+	var err error
+	if r.Add, err = readRegions("add", form.Add); err != nil {
+		return Regions{}, err
 	}
 	for i, f := range form.Only {
 		s, err := f.span()
@@ -104,7 +131,8 @@ func ParseRegions(body []byte) (Regions, error) {
 		}
 		r.Only = append(r.Only, s)
 	}
-	return r, nil
+	r.Except, err = readRegions("except", form.Except)
+	return r, err
 }
 
 // Apply returns the tracks with what r says.
@@ -125,10 +153,91 @@ func (r Regions) Apply(ts Tracks) Tracks {
 			}
 		}
 	}
+	for _, e := range r.Except {
+		var rest Tracks
+		for _, t := range kept {
+			rest = append(rest, t.without(e)...)
+		}
+		kept = rest
+	}
 	for _, a := range r.Add {
 		kept = append(kept, Track{{a.Start, a.Box}, {a.End, a.Box}})
 	}
 	return kept
+}
+
+// within reports whether b lies in another box, or reaches beyond it by no more than
+// a person's hand does: 0.5 % of the picture.
+func (b Box) within(other Box) bool {
+	const slack = 0.005
+	return b.Left >= other.Left-slack && b.Top >= other.Top-slack &&
+		b.right() <= other.right()+slack && b.bottom() <= other.bottom()+slack
+}
+
+// without is what is left of a track where it is not in a region. A box that moves
+// from inside a rectangle to inside it was never outside: what is between two keys is
+// left out where both are in it.
+func (t Track) without(r Region) Tracks {
+	var cut Track // with keys where the region begins and ends
+	for i, k := range t {
+		for _, at := range []time.Duration{r.Start, r.End} {
+			if i > 0 && t[i-1].At < at && at < k.At {
+				b, _ := t.At(at)
+				cut = append(cut, Key{at, b})
+			}
+		}
+		cut = append(cut, k)
+	}
+	in := func(k Key) bool { return k.At >= r.Start && k.At <= r.End && k.Box.within(r.Box) }
+	if len(cut) == 1 && !in(cut[0]) {
+		return Tracks{t}
+	}
+	var kept Tracks
+	var run Track
+	for i := 1; i < len(cut); i++ {
+		if in(cut[i-1]) && in(cut[i]) {
+			run = nil
+			continue
+		}
+		if run == nil {
+			run = Track{cut[i-1]}
+		}
+		run = append(run, cut[i])
+		if i+1 == len(cut) || in(cut[i]) && in(cut[i+1]) {
+			kept = append(kept, run)
+		}
+	}
+	return kept
+}
+
+// Exceptions are the regions by which one track is left out: few, and each little
+// larger than the track's boxes are in its time, so that no other face is in it.
+func (t Track) Exceptions() []Region {
+	const (
+		longest = time.Minute
+		looser  = 1.5 // how much larger than the largest box
+	)
+	var all []Region
+	for i := 0; i < len(t); {
+		r := Region{Box: t[i].Box, Span: Span{t[i].At, t[i].At + time.Millisecond}}
+		largest := area(t[i].Box)
+		next := i + 1
+		for ; next < len(t); next++ {
+			k := t[next]
+			grown, most := r.Box.with(k.Box), max(largest, area(k.Box))
+			if next > i+1 && (area(grown) > looser*most || k.At-r.Start > longest) {
+				break
+			}
+			r.Box, largest, r.End = grown, most, k.At+time.Millisecond
+		}
+		r.Start = max(r.Start-time.Millisecond, 0)
+		all = append(all, r)
+		if next == len(t) {
+			break
+		}
+		i = next - 1 // from where the one before ends
+	}
+	return all
 }
 
 // united are the spans in order, those that overlap or touch joined.
@@ -167,3 +276,5 @@ func (t Track) within(s Span) Track {
 	}
 	return part
 }
+
+func area(b Box) float64 { return b.Width * b.Height }

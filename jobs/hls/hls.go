@@ -28,6 +28,23 @@ const (
 // IsPlaylist says whether a file is one, by its name.
 func IsPlaylist(name string) bool { return strings.EqualFold(path.Ext(name), ".m3u8") }
 
+// Growing reports whether a playlist is of a recording that goes on: it is a media playlist, has no EXT-X-ENDLIST, and
+// may not name a segment yet.
+func Growing(body []byte) bool {
+	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
+	if !bytes.HasPrefix(body, []byte("#EXTM3U")) {
+		return false
+	}
+	for line := range bytes.Lines(body) {
+		for _, tag := range []string{"#EXT-X-ENDLIST", "#EXT-X-STREAM-INF", "#EXT-X-I-FRAME-STREAM-INF", "#EXT-X-MEDIA:"} {
+			if bytes.HasPrefix(line, []byte(tag)) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // A Piece is a part of a recording: a file beside its playlist, or below it.
 type Piece struct {
 	Name   string // with / between folders; never out of the playlist's own

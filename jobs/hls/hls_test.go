@@ -11,6 +11,25 @@ import (
 
 const head = "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:0\n"
 
+func TestGrowing(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]bool{
+		head:                              true, // no segment yet
+		head + "#EXTINF:4.0,\na.ts\n":     true,
+		"\ufeff" + head:                   true,
+		head + "#EXTINF:4.0,\r\na.ts\r\n": true,
+		head + "#EXT-X-PLAYLIST-TYPE:EVENT\n#EXTINF:4.0,\na.ts\n#EXT-X-ENDLIST": false,
+		head + "#EXTINF:4.0,\r\na.ts\r\n#EXT-X-ENDLIST\r\n":                     false,
+		"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nlow.m3u8\n":                    false, // names playlists
+		"a text": false, // no playlist: the job says so
+		"":       false,
+	} {
+		if got := Growing([]byte(body)); got != want {
+			t.Errorf("%q: %t", body, got)
+		}
+	}
+}
+
 func TestParse(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

@@ -37,7 +37,7 @@ func (m Match) object(o Object) bool {
 	return (m.Buckets == nil || slices.ContainsFunc(m.Buckets, func(b string) bool { return like(b, o.Bucket) })) &&
 		(m.Prefixes == nil || slices.ContainsFunc(m.Prefixes, func(p string) bool { return strings.HasPrefix(o.Key, p) })) &&
 		(m.Suffixes == nil || slices.ContainsFunc(m.Suffixes, func(s string) bool { return strings.HasSuffix(key, strings.ToLower(s)) })) &&
-		o.Bytes >= m.MinBytes && (m.MaxBytes == 0 || o.Bytes <= m.MaxBytes)
+		(o.Bytes < 0 || o.Bytes >= m.MinBytes && (m.MaxBytes == 0 || o.Bytes <= m.MaxBytes))
 }
 
 func (m Match) contentType(of string) bool {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/mediaconvert/types"
 
+	"github.com/mosaicd/mosaicd/internal/text"
 	"github.com/mosaicd/mosaicd/jobs/event"
 )
 
@@ -38,6 +39,10 @@ func Default() *Routes {
 func Parse(name string, body []byte) (*Routes, error) {
 	if len(body) > MaxBytes {
 		return nil, &Error{File: name, Problem: fmt.Sprintf("larger than %d bytes", MaxBytes)}
+	}
+	body, err := text.UTF8(body)
+	if err != nil {
+		return nil, &Error{File: name, Problem: err.Error()}
 	}
 	file, err := parser.ParseBytes(body, 0)
 	if err != nil {

@@ -12,6 +12,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/mediaconvert"
 	"github.com/aws/aws-sdk-go-v2/service/mediaconvert/types"
+
+	"github.com/mosaicd/mosaicd/internal/text"
 )
 
 var (
@@ -37,7 +39,10 @@ type opened struct {
 
 // open finds out how a job file is written, or why it is none.
 func open(body []byte) (opened, string) {
-	body = bytes.TrimPrefix(body, []byte("\ufeff")) // some editors write it
+	body, err := text.UTF8(body)
+	if err != nil {
+		return opened{}, err.Error()
+	}
 	if !utf8.Valid(body) {
 		return opened{}, "not UTF-8: save it as UTF-8"
 	}

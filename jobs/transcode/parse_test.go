@@ -91,7 +91,8 @@ func TestParseProblems(t *testing.T) {
 	for _, c := range []struct{ name, body, want string }{
 		{"empty", "", "not JSON: line 1: unexpected end of JSON input"},
 		{"list", "[]", "must be an object, not a list"},
-		{"UTF-16", "\xff\xfe{\x00}\x00", "not UTF-8: save it as UTF-8"},
+		{"UTF-16", "\xff\xfe{\x00}\x00", "OutputGroups: missing: a job needs one, or a JobTemplate"}, // it is read
+		{"Latin-1", "{\"a\": \"\xe9\"}", "not UTF-8: save it as UTF-8"},
 		{"syntax", "{\n\"Inputs\": [\n{]}", "not JSON: line 3: invalid character ']' looking for beginning of object key string"},
 		{"trailing", hls + "\n{}", "not JSON: line 3: invalid character '{' after top-level value"},
 		{"nothing", "{}", "OutputGroups: missing: a job needs one, or a JobTemplate"},
