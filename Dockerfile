@@ -55,6 +55,9 @@ COPY --from=build /image /
 COPY --from=build --chown=65532:65532 /scratch /scratch
 # The root file system may be read-only: what is written goes to /scratch.
 ENV MOSAICD_SCRATCH=/scratch TMPDIR=/scratch
+# It starts only where a file that takes the engine over gets nowhere. Where the kernel lacks
+# Landlock, "mosaicd run" says so and ends: set it to auto there (docs/deploy.md).
+ENV MOSAICD_SANDBOX=require
 VOLUME /scratch
 USER 65532:65532
 WORKDIR /scratch

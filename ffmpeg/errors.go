@@ -52,6 +52,9 @@ const (
 	ReasonMemory  Reason = "out_of_memory" // more than it may have
 	ReasonCPUTime Reason = "cpu_time"      // the same
 	ReasonKilled  Reason = "killed"        // by somebody else: by the kernel, where the machine's memory ran out
+	// ReasonOutput: it said what no engine says, or more than one may. It was killed, and
+	// nothing that it said is believed.
+	ReasonOutput Reason = "invalid_output"
 )
 
 // A CrashError says that the child ended without a word of its own.
@@ -60,7 +63,10 @@ type CrashError struct {
 	Signal   string // SIGSEGV, SIGKILL, …; empty when it was no signal
 	ExitCode int    // -1 after a signal
 	Stderr   string // the last of what it said, at most 16 KiB
+	Err      error  // what more is known; may be nil
 }
+
+func (e *CrashError) Unwrap() error { return e.Err }
 
 func (e *CrashError) Error() string {
 	how := fmt.Sprintf("exit code %d", e.ExitCode)
@@ -69,6 +75,9 @@ func (e *CrashError) Error() string {
 	}
 	if e.Reason != "" && e.Reason != ReasonCrashed {
 		how = fmt.Sprintf("%s, %s", e.Reason, how)
+	}
+	if e.Err != nil {
+		return fmt.Sprintf("engine stopped (%s): %v", how, e.Err)
 	}
 	if last := e.lastWord(); last != "" {
 		return fmt.Sprintf("engine crashed (%s): %s", how, last)

@@ -2,7 +2,6 @@ package ffmpeg
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -100,7 +99,7 @@ func (e *Engine) Run(ctx context.Context, spec Spec, progress func(Progress)) (R
 	var last message
 	var readErr error
 	heard := make(chan struct{})
-	w := &watch{pid: cmd.Process.Pid, stall: e.Stall, memory: e.MemoryBytes, kill: stop}
+	w := &watch{pid: cmd.Process.Pid, output: spec.Output, stall: e.Stall, memory: e.MemoryBytes, kill: stop}
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
@@ -109,7 +108,7 @@ func (e *Engine) Run(ctx context.Context, spec Spec, progress func(Progress)) (R
 	go func() {
 		defer close(heard)
 		if last, readErr = listen(stdout, w.told(progress)); readErr != nil {
-			stop() // it no longer speaks our language: don't wait for more
+			stop() // nothing more that it says is worth waiting for
 			_, _ = io.Copy(io.Discard, stdout)
 		}
 	}()
@@ -124,39 +123,20 @@ func (e *Engine) Run(ctx context.Context, spec Spec, progress func(Progress)) (R
 	switch {
 	case ctx.Err() != nil && (last.Report == nil || waitErr != nil):
 		return Report{}, fmt.Errorf("engine stopped: %w", context.Cause(ctx))
+	case readErr != nil && !errors.Is(readErr, io.ErrUnexpectedEOF): // that is a crash in the middle of a line
+		died := e.crash(cmd.ProcessState, stderr.String())
+		died.Reason, died.Err = ReasonOutput, readErr
+		return Report{}, died
 	case w.reason != "":
 		died := e.crash(cmd.ProcessState, stderr.String())
 		died.Reason = w.reason
 		return Report{}, died
 	case last.Error != nil:
 		return Report{}, last.Error
-	case readErr != nil && !errors.Is(readErr, io.ErrUnexpectedEOF): // that is a crash in the middle of a line
-		return Report{}, fmt.Errorf("read from the engine: %w (%w)", readErr, e.crash(cmd.ProcessState, stderr.String()))
 	case waitErr != nil || readErr != nil || last.Report == nil:
 		return Report{}, e.crash(cmd.ProcessState, stderr.String())
 	}
 	return *last.Report, nil
-}
-
-// listen reads the child's messages to the end and returns the one that ends
-// the conversation.
-func listen(r io.Reader, progress func(Progress)) (message, error) {
-	var last message
-	d := json.NewDecoder(r)
-	for {
-		var m message
-		if err := d.Decode(&m); errors.Is(err, io.EOF) {
-			return last, nil
-		} else if err != nil {
-			return last, err
-		}
-		switch {
-		case m.Progress == nil:
-			last = m
-		case progress != nil:
-			progress(*m.Progress)
-		}
-	}
 }
 
 // A fault inside C code reaches us as the Go runtime's report of it and exit

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -94,6 +95,24 @@ var children = map[string]func(c *Conversation, s Spec){
 		fmt.Fprintln(os.Stderr, strings.Repeat("noise ", 100_000)+"the end")
 		os.Exit(1)
 	},
+	// What a file might have it say that took it over.
+	"flood":   func(*Conversation, Spec) { say(bytes.Repeat([]byte("x"), 1<<16)) },
+	"numbers": func(*Conversation, Spec) { fmt.Print(`{"report":`); say(bytes.Repeat([]byte("["), 1<<16)) },
+	"chatter": func(*Conversation, Spec) { say(bytes.Repeat([]byte(`{"progress":{}}`+"\n"), 1<<12)) },
+	"verbose": func(*Conversation, Spec) {
+		fmt.Println(`{"progress":{"x":"` + strings.Repeat("x", 1<<16) + `"}}`)
+		select {}
+	},
+	"reports":  func(*Conversation, Spec) { say([]byte(`{"report":{}}` + "\n")) },
+	"negative": func(c *Conversation, _ Spec) { end(c, Report{Source: Media{Width: -1}}, nil); select {} },
+	"huge":     func(c *Conversation, _ Spec) { end(c, Report{Output: Media{Height: 1 << 20}}, nil); select {} },
+	"lament": func(c *Conversation, _ Spec) {
+		end(c, Report{}, &Error{Code: "No Code\n", Message: strings.Repeat("ü", 1<<20)})
+	},
+	"names": func(c *Conversation, _ Spec) {
+		long := strings.Repeat("x", 1<<16)
+		end(c, Report{Dropped: slices.Repeat([]string{long}, 500), Source: Media{Format: long, Codec: long, Pixels: long}}, nil)
+	},
 	"environment": func(c *Conversation, _ Spec) { end(c, Report{Dropped: os.Environ()}, nil) },
 	// A parent of its own, which tells the process id of its child and waits.
 	"parent": func(c *Conversation, s Spec) {
@@ -101,6 +120,15 @@ var children = map[string]func(c *Conversation, s Spec){
 		e.Started = func(pid int) { _ = os.WriteFile(s.Output, []byte(strconv.Itoa(pid)), 0o600) }
 		_, _ = e.Run(context.Background(), Spec{}, nil)
 	},
+}
+
+// say writes for ever.
+func say(what []byte) {
+	for {
+		if _, err := os.Stdout.Write(what); err != nil {
+			panic(err)
+		}
+	}
 }
 
 func end(c *Conversation, r Report, err error) {
@@ -209,6 +237,68 @@ func TestRunDoesNotWaitForNonsense(t *testing.T) {
 	if took := time.Since(started); took > 30*time.Second {
 		t.Errorf("it took %s", took)
 	}
+}
+
+// TestRunBoundsWhatIsSaid: a child can't make its parent keep, or print, whatever it
+// likes.
+func TestRunBoundsWhatIsSaid(t *testing.T) {
+	t.Parallel()
+	for _, child := range []string{"flood", "numbers", "chatter", "verbose", "reports", "negative", "huge", "babble"} {
+		t.Run(child, func(t *testing.T) {
+			t.Parallel()
+			_, err := run(child)
+			crash, ok := errors.AsType[*CrashError](err)
+			if !ok || crash.Reason != ReasonOutput || len(err.Error()) > 200 {
+				t.Errorf("error is %.300v", err)
+			}
+		})
+	}
+	_, err := run("lament")
+	said, ok := errors.AsType[*Error](err)
+	if !ok || said.Code != CodeEngine || len(said.Message) > maxTextBytes || !strings.HasPrefix(said.Message, "üüü") || !strings.HasSuffix(said.Message, "ü…") {
+		t.Errorf("error is %.100v", err)
+	}
+	r, err := run("names")
+	if err != nil || len(r.Dropped) != maxDropped || len(r.Dropped[0]) > maxTextBytes ||
+		max(len(r.Source.Format), len(r.Source.Codec), len(r.Source.Pixels)) > maxTextBytes {
+		t.Errorf("%d streams, %v", len(r.Dropped), err)
+	}
+}
+
+// TestListenKeepsLittle: however much is said, no more than one message is kept, and
+// that of a bounded size.
+func TestListenKeepsLittle(t *testing.T) {
+	t.Parallel()
+	for name, from := range map[string]io.Reader{
+		"a line": &endless{[]byte("x")}, "lines": &endless{[]byte(`{"progress":{"frames":1}}` + "\n")},
+	} {
+		counted := &counter{from: from}
+		if _, err := listen(counted, func(Progress) {}); !errors.Is(err, errTooMuch) || counted.n > maxSpokenBytes+1<<20 {
+			t.Errorf("%s: %v after %d bytes", name, err, counted.n)
+		}
+	}
+}
+
+// endless says the same again and again.
+type endless struct{ what []byte }
+
+func (e *endless) Read(p []byte) (int, error) {
+	n := 0
+	for n+len(e.what) <= len(p) {
+		n += copy(p[n:], e.what)
+	}
+	return n, nil
+}
+
+type counter struct {
+	from io.Reader
+	n    int
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.from.Read(p)
+	c.n += n
+	return n, err
 }
 
 func TestRunStops(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 // asked.
 type watch struct {
 	pid    int
+	output string // what it writes: a file, or a folder of them; empty: nothing
 	stall  time.Duration
 	memory int64
 	kill   func()
@@ -43,7 +44,11 @@ func (w *watch) run(ctx context.Context) {
 	}
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
-	var done int64
+	type state struct {
+		heard   int64
+		written outputState
+	}
+	var done state
 	since := time.Now()
 	for {
 		select {
@@ -52,7 +57,7 @@ func (w *watch) run(ctx context.Context) {
 		case now := <-tick.C:
 			// What it writes counts as well: at the end the encoder empties itself, and an
 			// MP4 is written once more, with nothing to tell.
-			if n := w.heard.Load() + w.written(); n != done {
+			if n := (state{w.heard.Load(), w.written()}); n != done {
 				done, since = n, now
 			}
 			switch {
@@ -69,20 +74,19 @@ func (w *watch) run(ctx context.Context) {
 	}
 }
 
-// written is how many bytes it has written; 0 where nobody says.
-// https://docs.kernel.org/filesystems/proc.html (3.3)
-func (w *watch) written() int64 {
-	body, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", w.pid))
+// An outputState changes whenever a child writes. /proc/PID/io, which counts all that a
+// process writes, is not to be read: a child hides from its parent as well.
+type outputState struct {
+	size     int64
+	modified int64
+}
+
+func (w *watch) written() outputState {
+	info, err := os.Stat(w.output)
 	if err != nil {
-		return 0
+		return outputState{}
 	}
-	for line := range bytes.Lines(body) {
-		if value, ok := bytes.CutPrefix(line, []byte("wchar: ")); ok {
-			n, _ := strconv.ParseInt(string(bytes.TrimSpace(value)), 10, 64) // the kernel writes it
-			return n
-		}
-	}
-	return 0
+	return outputState{info.Size(), info.ModTime().UnixNano()}
 }
 
 // resident is how much memory it has, in bytes.

@@ -1,9 +1,12 @@
 package jobs
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
+	"image/jpeg"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -89,14 +92,47 @@ func (c Cover) pictures(ctx context.Context, engine Engine, of, folder string, a
 	if err != nil {
 		return nil, fmt.Errorf("draw the report: %w", err)
 	}
+	if len(done.Pictures) > len(at) {
+		return nil, fmt.Errorf("draw the report: %d pictures, where %d were asked for", len(done.Pictures), len(at))
+	}
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return nil, fmt.Errorf("draw the report: %w", err)
+	}
+	defer root.Close()
 	all := make([]picture, len(done.Pictures))
 	for i, p := range done.Pictures {
 		all[i].at = time.Duration(p.At) * time.Millisecond
-		if all[i].jpeg, err = os.ReadFile(filepath.Join(folder, filepath.Base(p.Name))); err != nil {
+		if all[i].jpeg, err = readPicture(root, p.Name); err != nil {
 			return nil, fmt.Errorf("draw the report: %w", err)
 		}
 	}
 	return all, nil
+}
+
+// maxPictureBytes is more than a picture of shownSide has, of whatever it is.
+const maxPictureBytes = 8 << 20
+
+// readPicture reads what an engine wrote, which may have been taken over by its file:
+// the name leads nowhere else, and the picture is as large as was asked for.
+func readPicture(folder *os.Root, name string) ([]byte, error) {
+	f, err := folder.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	body, err := io.ReadAll(io.LimitReader(f, maxPictureBytes+1))
+	if err != nil {
+		return nil, err
+	}
+	size, err := jpeg.DecodeConfig(bytes.NewReader(body))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read picture %s: %w", name, err)
+	case len(body) > maxPictureBytes, max(size.Width, size.Height) > shownSide:
+		return nil, fmt.Errorf("read picture %s: it is larger than was asked for", name)
+	}
+	return body, nil
 }
 
 // seenBy says who looked for faces.

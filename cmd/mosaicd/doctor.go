@@ -457,7 +457,7 @@ func (d *doctor) shut(ctx context.Context) finding {
 	case level == sandboxFull:
 		return f
 	case d.Sandbox == "require":
-		return finding{verdictBad, f.said, "--sandbox require does not start here: mosaicd engine --selftest says what is open; it needs Linux 6.7 or newer with Landlock and seccomp"}
+		return finding{verdictBad, f.said, "--sandbox require does not start here: mosaicd engine --selftest says what is open; it needs Linux 5.13 or newer with Landlock and seccomp, or MOSAICD_SANDBOX=auto, which starts with what is there"}
 	}
-	return f.warn("mosaicd engine --selftest says what is open; it needs Linux 6.7 or newer with Landlock and seccomp")
+	return f.warn("mosaicd engine --selftest says what is open; it needs Linux 5.13 or newer with Landlock and seccomp")
 }

@@ -28,11 +28,17 @@ type engineCommand struct {
 }
 
 func (c *engineCommand) Run(ctx context.Context, std streams) error {
-	switch {
-	case len(c.Probe) == 3:
-		return probe(std, c.Probe[0], c.Probe[1], c.Probe[2])
-	case c.Selftest:
+	if c.Selftest {
+		if err := sandbox.Hide(); err != nil { // as the daemon does
+			return err
+		}
 		return printSelftest(ctx, std)
+	}
+	if err := sandbox.CloseInherited(); err != nil {
+		return err
+	}
+	if len(c.Probe) == 3 {
+		return probe(std, c.Probe[0], c.Probe[1], c.Probe[2])
 	}
 	return c.work(ctx, std)
 }
@@ -124,6 +130,10 @@ func detect(ctx context.Context, spec ffmpeg.Spec, progress func(ffmpeg.Progress
 		return ffmpeg.Report{}, err
 	}
 	report.Detections, err = json.Marshal(seen)
+	if most := ffmpeg.MaxMessageBytes - 64<<10; err == nil && len(report.Detections) > most {
+		err = ffmpeg.Errorf(ffmpeg.CodeUnsupported, "%d faces in the video: more than the engine can report (%d MB)",
+			len(seen.Faces), most/1e6)
+	}
 	return report, err
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/mosaicd/mosaicd/ffmpeg/sandbox"
 	"github.com/mosaicd/mosaicd/internal/terminal"
 )
 
@@ -122,6 +123,13 @@ func dispatch(ctx context.Context, args []string, std streams) error {
 	}
 	if err != nil {
 		return usageError{nameVariable(parser, err)}
+	}
+	// Credentials are in this process's environment and memory, and its engine, which a
+	// file may take over, is of the same user. An engine hides when it shuts itself in.
+	if command.Selected() == nil || command.Selected().Name != "engine" {
+		if err := sandbox.Hide(); err != nil {
+			return err
+		}
 	}
 	err = command.Run(parser)
 	if errors.As(err, new(usageError)) {

@@ -61,6 +61,35 @@ func mosaicd(environ []string, args ...string) *exec.Cmd {
 	return cmd
 }
 
+// nobody is an ordinary user.
+const nobody = 65534
+
+// asNobody prepares the program as another user, in a folder of its own. It skips the
+// test where this one may not become another.
+func asNobody(t *testing.T, environ []string, args ...string) *exec.Cmd {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("only root can start a process of another user")
+	}
+	folder, err := os.MkdirTemp("", "mosaicd-nobody-*") // no other user may enter t.TempDir
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(folder) })
+	binary, err := os.ReadFile(os.Args[0])
+	if err == nil {
+		err = errors.Join(os.Chown(folder, nobody, nobody), os.WriteFile(filepath.Join(folder, "mosaicd"), binary, 0o755))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(filepath.Join(folder, "mosaicd"), args...)
+	cmd.Dir = folder
+	cmd.Env = append([]string{"HOME=" + folder, "TMPDIR=" + folder, "PATH=" + os.Getenv("PATH")}, environ...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	return cmd
+}
+
 // call runs mosaicd to its end.
 func call(t testing.TB, environ []string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
@@ -264,20 +293,21 @@ func (d *runningDaemon) engine(t testing.TB) int {
 				pid, _ = strconv.Atoi(field)
 			}
 		}
-		return pid != 0 && len(outputsOf(pid)) > 0
+		return pid != 0 && len(d.outputs()) > 0
 	})
 	return pid
 }
 
-// outputsOf are the files that a process writes as the output of a job.
-func outputsOf(pid int) []string {
-	var names []string
-	fds, _ := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/fd/*")
-	for _, fd := range fds {
-		if to, err := os.Readlink(fd); err == nil && strings.HasPrefix(filepath.Base(to), "output.") {
-			names = append(names, to)
+// outputs are the files in the scratch folder that engines write. (Who has them open is
+// for root only to see: engines hide.)
+func (d *runningDaemon) outputs() []string {
+	scratch := ""
+	for _, v := range d.Env {
+		if value, ok := strings.CutPrefix(v, "MOSAICD_SCRATCH="); ok {
+			scratch = value
 		}
 	}
+	names, _ := filepath.Glob(filepath.Join(scratch, "*", "output.*"))
 	return names
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -207,7 +208,11 @@ func (c *runCommand) judgeSandbox(ctx context.Context, log *zap.Logger) (sandbox
 	}
 	log.Info("sandbox", zap.String("sandbox_level", string(level)), zap.Strings("open", open), zap.Error(err))
 	if c.Sandbox == "require" && level != sandboxFull {
-		return level, usagef("--sandbox: this machine offers it only in part (%s): see \"mosaicd engine --selftest\"", level)
+		if len(open) > 3 {
+			open = append(open[:3], fmt.Sprintf("and %d more", len(open)-3))
+		}
+		return level, usagef("--sandbox: require, and on this machine an engine could %s: use Linux 5.13 or newer with Landlock and seccomp, or set auto to start with what is there",
+			strings.Join(open, ", "))
 	}
 	return level, nil
 }

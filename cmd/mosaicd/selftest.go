@@ -54,6 +54,9 @@ func denied(probes []sandbox.Probe) int {
 	return n
 }
 
+// bait is in the file that the selftest's child must not read.
+const bait = "what the engine must not read"
+
 func probeSandbox(ctx context.Context) (_ []sandbox.Probe, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -62,8 +65,12 @@ func probeSandbox(ctx context.Context) (_ []sandbox.Probe, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	for _, name := range []string{"input", "outside"} {
-		if err := os.WriteFile(filepath.Join(folder, name), []byte("secret"), 0o600); err != nil {
+	input, outside := filepath.Join(folder, "input"), filepath.Join(folder, "beside", "outside")
+	if err := os.Mkdir(filepath.Dir(outside), 0o700); err != nil {
+		return nil, err
+	}
+	for name, content := range map[string]string{input: "an input", outside: bait} {
+		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
 			return nil, err
 		}
 	}
@@ -76,8 +83,14 @@ func probeSandbox(ctx context.Context) (_ []sandbox.Probe, err error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, "engine", "--probe", filepath.Join(folder, "input"), "--probe", filepath.Join(folder, "outside"), "--probe", listener.Addr().String())
+	left, err := os.Open(outside)
+	if err != nil {
+		return nil, err
+	}
+	defer left.Close()
+	cmd := exec.CommandContext(ctx, self, "engine", "--probe", input, "--probe", outside, "--probe", listener.Addr().String())
 	cmd.Env = []string{}
+	cmd.ExtraFiles = []*os.File{left}
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -97,10 +110,14 @@ func probe(std streams, input, outside, listener string) error {
 	if err := sandbox.Limit(sandbox.Limits{}); err != nil {
 		return err
 	}
+	test, err := sandbox.NewTest(sandbox.Bait{Input: input, Outside: outside, Content: []byte(bait), Listener: listener, Parent: parent})
+	if err != nil {
+		return err
+	}
 	if err := sandbox.Enter(sandbox.Access{Read: []string{input}}); err != nil {
 		return err
 	}
-	return json.NewEncoder(terminal.JSON(std.out)).Encode(sandbox.Test(outside, listener, parent))
+	return json.NewEncoder(terminal.JSON(std.out)).Encode(test.Run())
 }
 
 // printSelftest says what the sandbox denies here, and fails where something is
@@ -123,7 +140,7 @@ func printSelftest(ctx context.Context, std streams) error {
 		return err
 	}
 	if level != sandboxFull {
-		return errors.New("the sandbox leaves something open on this machine: it needs Linux 6.7 or newer with Landlock and seccomp")
+		return errors.New("the sandbox leaves something open on this machine: it needs Linux 5.13 or newer with Landlock and seccomp")
 	}
 	return nil
 }

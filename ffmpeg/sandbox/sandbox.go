@@ -7,12 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
+	"strconv"
+	"unsafe"
 
-	"github.com/elastic/go-seccomp-bpf"
-	"github.com/elastic/go-seccomp-bpf/arch"
 	"github.com/landlock-lsm/go-landlock/landlock"
 	"golang.org/x/sys/unix"
+	"kernel.org/pub/linux/libs/security/libcap/psx"
 )
 
 // Limits are what a process may use up. 0 is no limit.
@@ -65,6 +65,43 @@ func Limit(l Limits) error {
 	if err := os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("be the first to be killed for memory: %w", err)
 	}
+	// Last, as it takes files like the one above from this user.
+	return Hide()
+}
+
+// Hide keeps other processes of this user from this one's memory and environment:
+// they may not trace it, nor read its files in /proc. No core is dumped. A new
+// program that it becomes has to ask again.
+//
+// https://man7.org/linux/man-pages/man2/PR_SET_DUMPABLE.2const.html
+func Hide() error {
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return fmt.Errorf("hide from other processes: %w", err)
+	}
+	return nil
+}
+
+// CloseInherited closes what whoever started this process had open and left open for
+// it, but for the standard streams: what survives an exec has no FD_CLOEXEC, and all
+// that Go opens for itself has it. It must run before anything else opens files.
+func CloseInherited() error {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return fmt.Errorf("list what it has open: %w", err)
+	}
+	for _, e := range entries {
+		fd, err := strconv.Atoi(e.Name())
+		if err != nil || fd <= 2 {
+			continue
+		}
+		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+		if err != nil || flags&unix.FD_CLOEXEC != 0 {
+			continue // the list's own, which is closed by now, or the Go runtime's
+		}
+		if err := unix.Close(fd); err != nil {
+			return fmt.Errorf("close what it inherited: %w", err)
+		}
+	}
 	return nil
 }
 
@@ -77,11 +114,51 @@ type Access struct {
 // Enter shuts the process in, all its threads. Where the kernel lacks Landlock or
 // seccomp that part is left out.
 func Enter(a Access) error {
+	if err := dropCapabilities(); err != nil {
+		return fmt.Errorf("enter the sandbox: %w", err)
+	}
+	if err := restrictFiles(a); err != nil {
+		return fmt.Errorf("enter the sandbox: %w", err)
+	}
+	if err := restrictCalls(); err != nil {
+		return fmt.Errorf("enter the sandbox: %w", err)
+	}
+	return nil
+}
+
+// keptCapabilities are those that root needs to open files of other users, which
+// Landlock chooses.
+const keptCapabilities = 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_DAC_READ_SEARCH
+
+// dropCapabilities takes from root what makes it more than a user: with less than its
+// parent has, it may not look into that. The capabilities are of each thread.
+//
+// https://man7.org/linux/man-pages/man7/capabilities.7.html
+func dropCapabilities() error {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var now [2]unix.CapUserData
+	if err := unix.Capget(&header, &now[0]); err != nil {
+		return fmt.Errorf("read its capabilities: %w", err)
+	}
+	if now == [2]unix.CapUserData{} {
+		return nil
+	}
+	kept := now[0].Permitted & keptCapabilities
+	less := [2]unix.CapUserData{{Effective: now[0].Effective & kept, Permitted: kept}}
+	_, _, errno := psx.Syscall3(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&less[0])), 0)
+	if errno != 0 {
+		return fmt.Errorf("drop its capabilities: %w", errno)
+	}
+	return nil
+}
+
+// restrictFiles is Landlock's part.
+func restrictFiles(a Access) error {
 	rules := []landlock.Rule{landlock.ROFiles(a.Read...)}
 	for _, path := range a.Write {
 		info, err := os.Stat(path)
 		if err != nil {
-			return fmt.Errorf("enter the sandbox: %w", err)
+			return err
 		}
 		if info.IsDir() {
 			rules = append(rules, landlock.RWDirs(path))
@@ -90,65 +167,20 @@ func Enter(a Access) error {
 		}
 	}
 	// Without a rule for the network it is denied as well.
-	if err := landlock.V9.BestEffort().Restrict(rules...); err != nil {
-		return fmt.Errorf("enter the sandbox: landlock: %w", err)
-	}
-	if !seccomp.Supported() {
-		return nil
-	}
-	policy, err := policy()
-	if err != nil {
-		return fmt.Errorf("enter the sandbox: seccomp: %w", err)
-	}
-	filter := seccomp.Filter{NoNewPrivs: true, Flag: seccomp.FilterFlagTSync, Policy: policy}
-	if err := seccomp.LoadFilter(filter); err != nil {
-		return fmt.Errorf("enter the sandbox: %w", err)
+	if err := landlock.V11.BestEffort().Restrict(rules...); err != nil {
+		return fmt.Errorf("landlock: %w", err)
 	}
 	return nil
 }
 
-// calls are those that the Go runtime, libc and libav make while they work on
-// files. Every other one fails with EPERM: sockets, exec, ptrace, mount, and what
-// kernels will have that nobody has thought of.
-var calls = []string{
-	// memory
-	"brk", "mmap", "mprotect", "munmap", "mremap", "madvise", "mincore",
-	// threads
-	"futex", "set_robust_list", "rseq", "gettid", "getpid", "exit", "exit_group", "restart_syscall", "membarrier",
-	"sched_yield", "sched_getaffinity", "sched_setaffinity", "sched_getparam", "sched_getscheduler", "sched_setscheduler", "getcpu", "prctl", "arch_prctl", "sysinfo", "uname", "prlimit64", "getrlimit",
-	// signals of its own
-	"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack",
-	// time
-	"clock_gettime", "clock_getres", "clock_nanosleep", "nanosleep", "gettimeofday", "timer_create", "timer_settime", "timer_delete", "setitimer", "getrandom",
-	// files, which Landlock chooses
-	"open", "openat", "close", "read", "readv", "pread64", "write", "writev", "pwrite64", "lseek", "fstat", "stat", "lstat", "newfstatat", "statx", "fcntl", "ftruncate", "fsync", "getdents64", "readlinkat", "unlinkat", "unlink", "dup", "dup3", "access", "faccessat", "faccessat2",
-	// Go's waiting for pipes
-	"epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_pwait2", "epoll_wait", "eventfd2", "pipe2", "poll", "ppoll",
-}
-
-// policy allows calls, on this machine's architecture.
-func policy() (seccomp.Policy, error) {
-	info, err := arch.GetInfo("")
-	if err != nil {
-		return seccomp.Policy{}, err
+// restrictCalls is seccomp's part.
+func restrictCalls() error {
+	// For all threads, where Landlock has not done it.
+	if _, _, errno := psx.Syscall6(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0); errno != 0 {
+		return fmt.Errorf("seccomp: set no_new_privs: %w", errno)
 	}
-	known := slices.DeleteFunc(slices.Clone(calls), func(name string) bool {
-		_, ok := info.SyscallNames[name]
-		return !ok
-	})
-	// libc asks for clone3 first, whose flags a filter can't see, and takes clone
-	// where there is none.
-	missing := seccomp.Action(uint32(seccomp.ActionErrno)&^0xffff | uint32(unix.ENOSYS))
-	own := uint64(os.Getpid())
-	return seccomp.Policy{
-		DefaultAction: seccomp.ActionErrno,
-		Syscalls: []seccomp.SyscallGroup{
-			{Action: seccomp.ActionAllow, Names: known},
-			{Action: seccomp.ActionAllow, NamesWithCondtions: []seccomp.NameWithConditions{
-				{Name: "clone", Conditions: seccomp.ArgumentConditions{{Argument: 0, Operation: seccomp.BitsSet, Value: unix.CLONE_THREAD}}},
-				{Name: "tgkill", Conditions: seccomp.ArgumentConditions{{Argument: 0, Operation: seccomp.Equal, Value: own}}},
-			}},
-			{Action: missing, Names: []string{"clone3"}},
-		},
-	}, nil
+	if err := loadFilter(filter(rules(uint32(os.Getpid())))); err != nil {
+		return fmt.Errorf("seccomp: %w", err)
+	}
+	return nil
 }
