@@ -16,10 +16,7 @@ func IDs(events []event.Event) []string {
 			}
 			ids = append(ids, uploadID(e))
 		case event.Request:
-			switch {
-			case e.Decides():
-				ids = append(ids, e.Job)
-			case e.Token != "":
+			if e.Token != "" {
 				ids = append(ids, e.Token)
 			}
 		case event.MediaConvertChanged:
