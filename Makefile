@@ -11,7 +11,7 @@ LIBAV := deploy/libav/build.sh
 # build by its flags, and not by what pkg-config answered, so that without it
 # another libav would be linked with what was compiled for the last one.
 ENV = CGO_ENABLED=1 PKG_CONFIG_PATH="$$($(LIBAV) --where)/lib/pkgconfig" CGO_CFLAGS="-O2 -g -I$$($(LIBAV) --where)/include"
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT := $(shell git rev-parse HEAD 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -24,7 +24,7 @@ MUTATED := 10000
 
 VIDEO := # of yours, for make demo
 
-.PHONY: help build build-demo go modules failpoint libav env demo test test-corpus race lint fuzz fuzz-media chaos bench bench-once clean
+.PHONY: help build build-demo go modules failpoint libav env demo test test-corpus race lint fuzz fuzz-media chaos bench bench-once release clean
 
 help: ## Print this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -97,5 +97,8 @@ bench-once: build ## Run each benchmark once, to see that it still works.
 	$(ENV) go run ./bench/dispatch -uploads 20 -single 2 -runs 1
 	$(ENV) go test -run '^$$' -bench . -benchtime 1x ./ffmpeg/... ./jobs/...
 
+release: ## Make archives for amd64 and arm64, the image, bills of materials and checksums, of the commit's tag, in ./dist.
+	@deploy/release.sh
+
 clean: ## Remove what was built here. The cache folder stays.
-	rm -rf bin demo
+	rm -rf bin demo dist

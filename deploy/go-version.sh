@@ -13,7 +13,7 @@ fi
 # From 1.21 on, go fetches the version that go.mod asks for by itself, unless
 # GOTOOLCHAIN=local keeps it from that; Debian 12 has 1.19.
 version=$(go env GOVERSION 2>&1) || version=${version//$'\n'/ }
-if [[ $version != go* || $(printf '%s\n%s\n' "${version#go}" "$needed" | sort -V | head -n 1) != "$needed" ]]; then
+if [[ ! $version =~ ^go[0-9] || $(printf '%s\n%s\n' "${version#go}" "$needed" | sort -V | head -n 1) != "$needed" ]]; then
 	echo "mosaicd is built with Go $needed or newer (or with 1.21 or newer and GOTOOLCHAIN=auto, which fetches that); $(command -v go) is $version: $get" >&2
 	exit 1
 fi

@@ -23,6 +23,9 @@ var ErrEnded = errors.New("the job has ended")
 func (c *Claims) Cancel(ctx context.Context, id string, cloud Canceler) (*Claim, error) {
 	claim, err := c.Read(ctx, id)
 	for err == nil {
+		if claim.State == StateReview {
+			return claim, fmt.Errorf("%w: its output waits for a review: \"mosaicd reject\" makes it fail", ErrEnded)
+		}
 		if claim.State.Ended() {
 			return claim, fmt.Errorf("%w: it %s", ErrEnded, claim.State)
 		}

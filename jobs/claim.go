@@ -77,6 +77,9 @@ type StepState struct {
 	Cloud     []CloudJob `json:"cloud,omitempty"`
 	Result    *Result    `json:"result,omitempty"`
 	Published bool       `json:"published,omitempty"`
+	// Decisions are what people said of the outputs that waited for a review, the first
+	// one first.
+	Decisions []Decision `json:"decisions,omitempty"`
 }
 
 // A CloudJob is what one job file asks of MediaConvert.

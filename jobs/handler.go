@@ -89,6 +89,10 @@ func (h *Handler) Handle(ctx context.Context, m types.Message) error {
 		case event.ObjectCreated:
 			err = h.upload(ctx, log, e, message)
 		case event.Request:
+			if e.Decides() {
+				err = h.decide(ctx, log, e, message)
+				break
+			}
 			job := fromRequest(e, message, h.cfg)
 			err = h.start(ctx, log, job.refusedFor(e.Kind, h.cfg.judgeRequest(e)), message)
 		case event.MediaConvertChanged:

@@ -119,6 +119,8 @@ func codeOf(err error) string {
 type origin struct {
 	job  string // id
 	step int    // from 1; 0: written by an older release, which noted the job only
+	// render is how often the step was rendered anew after a review, when it wrote this.
+	render int
 
 	source    string // sourceName of its bucket and key; empty: not known
 	version   string // empty where the bucket keeps none
@@ -131,6 +133,7 @@ type origin struct {
 const (
 	jobMetadata       = "mosaicd-job" // also by which mosaicd knows what it wrote itself
 	stepMetadata      = "mosaicd-step"
+	renderMetadata    = "mosaicd-render"
 	sourceMetadata    = "mosaicd-source"
 	versionMetadata   = "mosaicd-source-version"
 	etagMetadata      = "mosaicd-source-etag"
@@ -140,7 +143,7 @@ const (
 
 // origin is that of the output of the nth step.
 func (c *Claim) origin(n int) origin {
-	o := origin{job: c.Job.ID, step: n + 1, source: sourceName(c.Job.Source), sequencer: c.Job.Sequencer}
+	o := origin{job: c.Job.ID, step: n + 1, render: c.renders(n), source: sourceName(c.Job.Source), sequencer: c.Job.Sequencer}
 	in := c.input(0)
 	o.version, o.etag, o.modified = in.VersionID, strings.Trim(in.ETag, `"`), in.Modified
 	return o
@@ -163,6 +166,9 @@ func (o origin) metadata() map[string]string {
 			all[name] = shortened(value, maxOpaqueMetadata)
 		}
 	}
+	if o.render > 0 {
+		all[renderMetadata] = strconv.Itoa(o.render)
+	}
 	if !o.modified.IsZero() {
 		all[modifiedMetadata] = o.modified.UTC().Format(time.RFC3339)
 	}
@@ -179,6 +185,7 @@ func originOf(metadata map[string]string) *origin {
 		return nil
 	}
 	o.step, _ = strconv.Atoi(metadata[stepMetadata])                     // 0 where there is none
+	o.render, _ = strconv.Atoi(metadata[renderMetadata])                 // the same
 	o.modified, _ = time.Parse(time.RFC3339, metadata[modifiedMetadata]) // the same
 	return o
 }
@@ -250,7 +257,7 @@ func (h *Handler) judgeExisting(ctx context.Context, c *Claim, n int, existing o
 	mine, theirs := c.origin(n), existing.origin
 	switch {
 	case theirs != nil && theirs.job == mine.job && (theirs.step == mine.step || theirs.step == 0):
-		return true, nil
+		return theirs.render >= mine.render, nil // what a review sent back is replaced
 	case n < len(c.Job.Steps) && c.Job.Steps[n].Overwrite:
 		return false, nil
 	case theirs == nil:

@@ -16,7 +16,10 @@ func IDs(events []event.Event) []string {
 			}
 			ids = append(ids, uploadID(e))
 		case event.Request:
-			if e.Token != "" {
+			switch {
+			case e.Decides():
+				ids = append(ids, e.Job)
+			case e.Token != "":
 				ids = append(ids, e.Token)
 			}
 		case event.MediaConvertChanged:

@@ -218,6 +218,8 @@ func location(uri string) event.Location {
 // where it has none what follows from the id of the SQS message.
 func RequestID(r event.Request, messageID string) string {
 	switch {
+	case r.Decides():
+		return r.Job
 	case r.Token != "":
 		return r.Token
 	case r.Kind == KindFacesAdd || r.Kind == KindFacesList || r.Kind == KindFacesRemove:

@@ -38,6 +38,7 @@ func TestResultForm(t *testing.T) {
 		Cloud: []CloudResult{{Settings: "hls", JobID: "1-a", Attempts: 2, Status: "ERROR", Warnings: []CloudWarning{{Code: 1, Count: 2}}, Error: &ResultError{Code: "c", Message: "m"}}},
 		Faces: []collection.Face{{ID: "f-1", ExternalID: "anna", Image: "s3://a/anna.jpg"}}, OmittedFaces: 1,
 		OmittedFields: []string{"probe"},
+		Decision:      &Decision{ID: "d", Kind: "reject", Reason: "a face", At: time.Unix(0, 0).UTC()},
 		Extra:         map[string]json.RawMessage{"title": json.RawMessage(`"Spring"`)},
 	}
 	for _, v := range []any{r, *r.Stats, *r.Error, *r.Probe, r.Cloud[0], r.Faces[0]} {

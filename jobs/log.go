@@ -9,6 +9,9 @@ const (
 	eventJobVerified     = "job_verified"     // the output was looked at
 	eventJobSucceeded    = "job_succeeded"    //
 	eventJobReview       = "job_review"       // a person has to look at its output
+	eventJobDecided      = "job_decided"      // a person looked at its output
+	eventOutputDeleted   = "output_deleted"   // that a person rejected
+	eventOutputKept      = "output_kept"      // though a person rejected it
 	eventJobFailed       = "job_failed"       // for good: published as failed
 	eventJobInterrupted  = "job_interrupted"  // the message comes again
 	eventJobBusy         = "job_busy"         // another worker has it: the message comes again

@@ -72,6 +72,9 @@ func (e *fakeEngine) Run(ctx context.Context, s ffmpeg.Spec, progress func(ffmpe
 		r.Detections = json.RawMessage(`{"JobStatus":"SUCCEEDED","Faces":[{"Timestamp":0,"Face":{"BoundingBox":{"Left":0.1,"Top":0.1,"Width":0.2,"Height":0.2}}}]}`)
 		return r, nil
 	}
+	if s.Op == ffmpeg.OpPictures {
+		return pictures(s)
+	}
 	body, err := os.ReadFile(s.Input)
 	if err != nil {
 		return r, err

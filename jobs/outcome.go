@@ -28,6 +28,7 @@ const (
 	CodeNotSearchable     = "rekognition_unsupported" // Rekognition doesn't take such videos
 	CodeCollection        = "collection"              // Rekognition doesn't do that to a collection, or not with this picture
 	CodeResidualFaces     = "residual_faces"          // of a result for review: faces are still found in it
+	CodeRejected          = "rejected"                // a person looked at its output, and refused it
 	CodeCancelled         = "cancelled"               // somebody did
 	CodeNotAllowed        = "not_allowed"             // who asks for it may not: see SECURITY.md
 	CodeIgnored           = "ignored"                 // there was nothing to do

@@ -33,27 +33,29 @@ const (
 // A Result is what is published of one step of a job. It may be published more
 // than once, always with the same ID and content.
 type Result struct {
-	Version         int           `json:"version"`
-	ID              string        `json:"id"`
-	Job             string        `json:"job"`
-	Kind            string        `json:"kind"`
-	Status          Status        `json:"status"`
-	Step            int           `json:"step"`  // from 1
-	Steps           int           `json:"steps"` // of the job
-	Route           string        `json:"route,omitempty"`
-	Source          string        `json:"source,omitempty"` // s3:// URI; of most messages about a collection there is none
-	SourceVersionID string        `json:"sourceVersionId,omitempty"`
-	SourceETag      string        `json:"sourceEtag,omitempty"` // without quotes; with the version it says which upload was worked
-	Outputs         []Output      `json:"outputs"`
-	OmittedOutputs  int           `json:"omittedOutputs,omitempty"` // that SNS has no room for
-	Full            string        `json:"full,omitempty"`           // s3:// URI of the claim, which holds them all
-	Error           *ResultError  `json:"error,omitempty"`
-	StartedAt       time.Time     `json:"startedAt"`
-	FinishedAt      time.Time     `json:"finishedAt"`
-	Percent         *int          `json:"percent,omitempty"` // of a progressing one
-	Stats           *Stats        `json:"stats,omitempty"`
-	Probe           *ffmpeg.Media `json:"probe,omitempty"` // what the source is, where that was looked at
-	Cloud           []CloudResult `json:"cloud,omitempty"` // MediaConvert's jobs
+	Version         int          `json:"version"`
+	ID              string       `json:"id"`
+	Job             string       `json:"job"`
+	Kind            string       `json:"kind"`
+	Status          Status       `json:"status"`
+	Step            int          `json:"step"`  // from 1
+	Steps           int          `json:"steps"` // of the job
+	Route           string       `json:"route,omitempty"`
+	Source          string       `json:"source,omitempty"` // s3:// URI; of most messages about a collection there is none
+	SourceVersionID string       `json:"sourceVersionId,omitempty"`
+	SourceETag      string       `json:"sourceEtag,omitempty"` // without quotes; with the version it says which upload was worked
+	Outputs         []Output     `json:"outputs"`
+	OmittedOutputs  int          `json:"omittedOutputs,omitempty"` // that SNS has no room for
+	Full            string       `json:"full,omitempty"`           // s3:// URI of the claim, which holds them all
+	Error           *ResultError `json:"error,omitempty"`
+	StartedAt       time.Time    `json:"startedAt"`
+	FinishedAt      time.Time    `json:"finishedAt"`
+	// Decision is a person's, about an output that waited for a review.
+	Decision *Decision     `json:"decision,omitempty"`
+	Percent  *int          `json:"percent,omitempty"` // of a progressing one
+	Stats    *Stats        `json:"stats,omitempty"`
+	Probe    *ffmpeg.Media `json:"probe,omitempty"` // what the source is, where that was looked at
+	Cloud    []CloudResult `json:"cloud,omitempty"` // MediaConvert's jobs
 	// Faces are those that were added to a collection, are in it, or were removed.
 	Faces        []collection.Face `json:"faces,omitempty"`
 	OmittedFaces int               `json:"omittedFaces,omitempty"` // that SNS has no room for

@@ -127,6 +127,7 @@ func (h *Handler) step(ctx context.Context, log *zap.Logger, l *lease, n int) (*
 		log.Info(eventJobStarted, zap.String("route", job.Route), zap.Int("step", n+1), zap.Int("steps", len(job.Steps)), to, zap.Int("failures", state.Failures))
 	}
 	r := newResult(job, n, state.Kind, time.Now())
+	r.ID = l.claim.resultID(n)
 	var err error
 	switch {
 	case l.cancelRequested() && !state.open():

@@ -131,8 +131,8 @@ func (s *store) readTagged(ctx context.Context, want Identity, limit int64) (bod
 	return body, etag, err
 }
 
-// stream has use read an object of at most limit bytes, as read does, and returns its ETag. Where
-// the object is larger, or broke off, the error says that and not what use made of it.
+// stream has use read an object of at most limit bytes, as read does, and returns its ETag.
+// Where the object is larger, or broke off, the error says that and not what use made of it.
 func (s *store) stream(ctx context.Context, want Identity, limit int64, use func(io.Reader) error) (etag string, err error) {
 	at := want.Location
 	out, err := s.s3.GetObject(ctx, &s3.GetObjectInput{

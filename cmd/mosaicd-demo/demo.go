@@ -25,6 +25,7 @@ import (
 	"github.com/mosaicd/mosaicd/ffmpeg/libav"
 	"github.com/mosaicd/mosaicd/internal/awslocal"
 	"github.com/mosaicd/mosaicd/internal/likeness"
+	"github.com/mosaicd/mosaicd/internal/output"
 	"github.com/mosaicd/mosaicd/internal/sample"
 	"github.com/mosaicd/mosaicd/internal/terminal"
 	"github.com/mosaicd/mosaicd/jobs"
@@ -58,6 +59,9 @@ func (c *command) Run(ctx context.Context, std streams) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := c.checkFiles(); err != nil {
+		return usageError{err}
+	}
 	libav.Quiet()
 	scratch := filepath.Join(c.Dir, "scratch")
 	if err := os.MkdirAll(scratch, 0o755); err != nil {
@@ -66,6 +70,33 @@ func (c *command) Run(ctx context.Context, std streams) (err error) {
 	d := &demo{command: *c, mosaicd: path, engine: ffmpeg.NewEngine(path, "engine"), std: std}
 	return d.run(ctx, scratch)
 }
+
+// checkFiles refuses a folder with files of somebody else where the demo writes its own. What a demo left there before,
+// which its log tells, is replaced.
+func (c *command) checkFiles() error {
+	if c.Services || os.MkdirAll(c.Dir, 0o755) != nil { // which is reported later
+		return nil
+	}
+	var inputs, outputs []output.Name
+	names := []string{logName, "result.mp4", "result.mov", "result.mkv", "result.ts", "frames.png", "report.html"}
+	if c.Video == "" {
+		names = append(names, "source.mp4")
+	} else {
+		inputs = append(inputs, output.Name{What: "VIDEO", Path: c.Video})
+	}
+	_, err := os.Stat(filepath.Join(c.Dir, logName))
+	ours := err == nil
+	for _, name := range names {
+		path := filepath.Join(c.Dir, name)
+		if _, err := os.Stat(path); err == nil && !ours {
+			return fmt.Errorf("--dir: the demo would replace %s, which no demo made: give another folder", path)
+		}
+		outputs = append(outputs, output.Name{What: "the demo's", Path: path})
+	}
+	return output.Check(inputs, outputs, ours)
+}
+
+const logName = "mosaicd.log"
 
 // A demo is the way of one video.
 type demo struct {
@@ -86,10 +117,10 @@ func (d *demo) say(format string, args ...any) {
 	terminal.Fprintf(d.std.out, format+"\n", args...)
 }
 
-func (d *demo) logPath() string { return filepath.Join(d.Dir, "mosaicd.log") }
+func (d *demo) logPath() string { return filepath.Join(d.Dir, logName) }
 
 func (d *demo) run(ctx context.Context, scratch string) error {
-	media, err := placeholders(d.Dir)
+	media, err := placeholders(scratch)
 	if err != nil {
 		return err
 	}

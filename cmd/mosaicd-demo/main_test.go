@@ -138,12 +138,20 @@ func TestNotAVideo(t *testing.T) {
 
 func TestUsage(t *testing.T) {
 	t.Parallel()
+	others, earlier := t.TempDir(), t.TempDir()
+	for _, path := range []string{filepath.Join(others, "source.mp4"), filepath.Join(earlier, "mosaicd.log"), filepath.Join(earlier, "result.mp4")} {
+		if err := os.WriteFile(path, []byte("a person's own"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, ca := range []struct {
 		args []string
 		says string
 	}{
 		{[]string{"/nowhere.mp4"}, "VIDEO"},
 		{[]string{t.TempDir()}, "not a regular file"},
+		{[]string{"--dir", others}, "which no demo made"},
+		{[]string{"--dir", earlier, filepath.Join(earlier, "result.mp4")}, "is VIDEO: an input, like the source, is never overwritten"},
 		{[]string{"--mosaicd", "/nowhere/mosaicd"}, "--mosaicd"},
 		{[]string{"--dir", "/dev/null/x"}, "--dir"},
 		{[]string{"--addr", "256.0.0.1:80", "--dir", t.TempDir()}, "--addr"},

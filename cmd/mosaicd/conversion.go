@@ -4,51 +4,69 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/mosaicd/mosaicd/ffmpeg"
+	"github.com/mosaicd/mosaicd/internal/output"
 	"github.com/mosaicd/mosaicd/jobs/hls"
 )
 
 // A conversion makes one local file of another, or of a recording. Until it is kept
 // nothing has the output's name.
 type conversion struct {
-	source    string // to read: of a recording, all of it in one file
-	temporary string // to write
-	output    string
-	joined    bool // source is ours to remove
+	source string // to read: of a recording, all of it in one file
+	output *output.File
+	joined bool // source is ours to remove
 }
 
-// convert judges the names, SRC and DST on the command line, before any work is
+// An overwriteFlag is that of every command that writes files.
+type overwriteFlag struct {
+	Overwrite bool `help:"Replace files that are there already; without it they are refused. What is read is never replaced."`
+}
+
+// convert judges the names, SRC and DST on the command line and those of further files, before any work is
 // done.
-func convert(source, output string) (*conversion, error) {
+func convert(source, dst string, overwrite bool, inputs, outputs []output.Name) (*conversion, error) {
 	if err := checkLocal("SRC", source); err != nil {
 		return nil, err
 	}
-	if err := checkLocal("DST", output); err != nil {
+	if err := checkLocal("DST", dst); err != nil {
 		return nil, err
 	}
 	playlist, err := playlistOf(source)
 	if err != nil {
 		return nil, err
 	}
+	var pieces []hls.Piece
 	if playlist != "" {
 		source = playlist
+		if pieces, err = readPlaylist(playlist); err != nil {
+			return nil, err
+		}
 	}
-	if err := checkNames(source, output); err != nil {
+	if err := checkNames(source, dst); err != nil {
 		return nil, err
 	}
-	c := &conversion{source: source, output: output}
+	inputs = append([]output.Name{{What: "SRC", Path: source}}, inputs...)
 	if playlist != "" {
-		if c.source, err = join(playlist, filepath.Dir(output)); err != nil {
+		for _, p := range pieces {
+			inputs = append(inputs, output.Name{What: "a segment of SRC", Path: filepath.Join(filepath.Dir(playlist), filepath.FromSlash(p.Name))})
+		}
+	}
+	to := output.Name{What: "DST", Path: dst}
+	if err := checkOutputs(inputs, append([]output.Name{to}, outputs...), overwrite); err != nil {
+		return nil, err
+	}
+	c := &conversion{source: source}
+	if playlist != "" {
+		if c.source, err = join(playlist, pieces, filepath.Dir(dst)); err != nil {
 			return nil, err
 		}
 		c.joined = true
 	}
-	if c.temporary, err = temporaryName(output); err != nil {
+	if c.output, err = output.Create(to, overwrite); err != nil {
 		return nil, errors.Join(err, c.close())
 	}
 	return c, nil
@@ -63,13 +81,17 @@ func checkLocal(argument, path string) error {
 		"or give objects in S3 to a daemon: mosaicd send mosaic s3://… s3://…", argument, path)
 }
 
-// keep gives the output its name.
-func (c *conversion) keep() error {
-	if err := os.Rename(c.temporary, c.output); err != nil {
-		return fmt.Errorf("give the output its name: %w", err)
+// checkOutputs is output.Check, whose refusals are mistakes on the command line.
+func checkOutputs(inputs, outputs []output.Name, overwrite bool) error {
+	err := output.Check(inputs, outputs, overwrite)
+	if errors.As(err, new(*output.Refusal)) {
+		return usageError{err}
 	}
-	return nil
+	return err
 }
+
+// keep gives the output its name.
+func (c *conversion) keep() error { return c.output.Keep() }
 
 // close removes what is not kept.
 func (c *conversion) close() error {
@@ -77,17 +99,15 @@ func (c *conversion) close() error {
 	if c.joined {
 		err = os.Remove(c.source)
 	}
-	if c.temporary != "" {
-		if gone := os.Remove(c.temporary); !errors.Is(gone, fs.ErrNotExist) {
-			err = errors.Join(err, gone)
-		}
+	if c.output != nil {
+		err = errors.Join(err, c.output.Discard())
 	}
 	return err
 }
 
-func checkNames(source, output string) error {
-	if _, ok := ffmpeg.Formats[strings.ToLower(filepath.Ext(output))]; !ok {
-		return usagef("DST %s: its extension says the container and must be .mp4, .m4v, .mov, .mkv or .ts", output)
+func checkNames(source, dst string) error {
+	if _, ok := ffmpeg.Formats[strings.ToLower(filepath.Ext(dst))]; !ok {
+		return usagef("DST %s: its extension says the container and must be .mp4, .m4v, .mov, .mkv or .ts", dst)
 	}
 	from, err := os.Stat(source)
 	if err != nil {
@@ -95,17 +115,6 @@ func checkNames(source, output string) error {
 	}
 	if from.IsDir() {
 		return usagef("SRC %s is a folder", source)
-	}
-	there, err := os.Stat(output)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return fmt.Errorf("DST: %w", err)
-	case os.SameFile(from, there):
-		return usagef("DST %s is SRC: the source is never overwritten", output)
-	case !there.Mode().IsRegular():
-		return usagef("DST %s is not a regular file", output)
 	}
 	return nil
 }
@@ -132,16 +141,21 @@ func playlistOf(source string) (string, error) {
 	return found[0], nil
 }
 
-// join makes a file in a folder with all of a recording.
-func join(playlist, folder string) (string, error) {
+// readPlaylist returns the pieces of a recording.
+func readPlaylist(playlist string) ([]hls.Piece, error) {
 	body, err := os.ReadFile(playlist)
 	if err != nil {
-		return "", fmt.Errorf("SRC: %w", err)
+		return nil, fmt.Errorf("SRC: %w", err)
 	}
 	pieces, err := hls.Parse(body)
 	if err != nil {
-		return "", fmt.Errorf("SRC %s: %w", playlist, err)
+		return nil, fmt.Errorf("SRC %s: %w", playlist, err)
 	}
+	return pieces, nil
+}
+
+// join makes a file in a folder with all of a recording.
+func join(playlist string, pieces []hls.Piece, folder string) (string, error) {
 	// Not even by a symbolic link does a name lead out of it.
 	beside, err := os.OpenRoot(filepath.Dir(playlist))
 	if err != nil {
@@ -169,22 +183,4 @@ func join(playlist, folder string) (string, error) {
 		return "", errors.Join(fmt.Errorf("SRC %s: %w", playlist, err), os.Remove(to.Name()))
 	}
 	return to.Name(), nil
-}
-
-// temporaryName makes an empty file beside the output: on the same file system,
-// so that the last step is a rename, and with the extension that says the
-// container.
-func temporaryName(output string) (string, error) {
-	extension := filepath.Ext(output)
-	base := strings.TrimSuffix(filepath.Base(output), extension)
-	f, err := os.CreateTemp(filepath.Dir(output), "."+base+".*.part"+extension)
-	if err != nil {
-		return "", fmt.Errorf("DST: %w", err)
-	}
-	// CreateTemp keeps it to us; the result is as open as any file that we make.
-	if err := errors.Join(f.Chmod(0o666&^umask()), f.Close()); err != nil {
-		os.Remove(f.Name())
-		return "", fmt.Errorf("DST: %w", err)
-	}
-	return f.Name(), nil
 }

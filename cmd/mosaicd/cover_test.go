@@ -181,7 +181,15 @@ func TestMosaicCommandReports(t *testing.T) {
 	if drawn, err := png.Decode(f); err != nil || drawn.Bounds().Dx() < 600 {
 		t.Errorf("the sheet is %v, %v", drawn, err)
 	}
-	if code, _, stderr := call(t, nil, "mosaic", video(t, shortScene), output, "--preset", "ultrafast", "--report", folder+"/no/where.html"); code != exitFailed || !strings.Contains(stderr, "--report: open") {
+	// Once more, over all three.
+	args := []string{"mosaic", video(t, shortScene), output, "--preset", "ultrafast", "--detector", "none", "--report", page, "--sheet", sheet}
+	if code, _, stderr := call(t, nil, append(args, "--overwrite")...); code != exitDone {
+		t.Fatal(stderr)
+	}
+	if body, err = os.ReadFile(page); err != nil || strings.Contains(string(body), "covered in 25 of 25 frames") {
+		t.Errorf("the page was not replaced: %v", err)
+	}
+	if code, _, stderr := call(t, nil, "mosaic", video(t, shortScene), output, "--overwrite", "--report", folder+"/no/where.html"); code != exitFailed || !strings.Contains(stderr, "--report: its folder") {
 		t.Errorf("exit code %d, %s", code, stderr)
 	}
 }

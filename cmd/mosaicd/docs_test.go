@@ -53,7 +53,7 @@ func TestDocumentedMessages(t *testing.T) {
 func TestDocumentedResults(t *testing.T) {
 	t.Parallel()
 	blocks := jsonBlock.FindAllStringSubmatch(document(t, "docs/results.md"), -1)
-	if len(blocks) != 4 {
+	if len(blocks) != 5 {
 		t.Fatalf("%d examples", len(blocks))
 	}
 	for _, b := range blocks {

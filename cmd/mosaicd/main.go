@@ -41,19 +41,22 @@ type streams struct {
 }
 
 type commands struct {
-	Run     runCommand     `cmd:"" help:"Work the queue: the daemon."`
-	Mosaic  mosaicCommand  `cmd:"" help:"Cover the faces in a local file."`
-	Remux   remuxCommand   `cmd:"" help:"Put a local file, or an HLS recording, into another container, with nothing encoded again."`
-	Faces   facesCommand   `cmd:"" help:"Look for faces in a file, and keep collections of people's faces."`
-	Send    sendCommand    `cmd:"" help:"Put a message on the queue by hand."`
-	Check   checkCommand   `cmd:"" help:"Say what would be done with an object or an event, and check the routes."`
-	Status  statusCommand  `cmd:"" help:"Say how far a job is."`
-	Jobs    jobsCommand    `cmd:"" help:"List jobs by state, route, age and source, the newest first."`
-	Cancel  cancelCommand  `cmd:"" help:"Ask for the end of a job."`
-	DLQ     dlqCommand     `cmd:"" name:"dlq" help:"Look at dead letters, and send them back."`
-	Doctor  doctorCommand  `cmd:"" help:"Check everything that the daemon needs, and say what to do."`
-	Health  healthCommand  `cmd:"" help:"Ask a daemon on this machine whether it is well: for health checks."`
-	Version versionCommand `cmd:"" help:"Print the version of mosaicd and of the libav in it."`
+	Run      runCommand      `cmd:"" help:"Work the queue: the daemon."`
+	Mosaic   mosaicCommand   `cmd:"" help:"Cover the faces in a local file."`
+	Remux    remuxCommand    `cmd:"" help:"Put a local file, or an HLS recording, into another container, with nothing encoded again."`
+	Faces    facesCommand    `cmd:"" help:"Look for faces in a file, and keep collections of people's faces."`
+	Send     sendCommand     `cmd:"" help:"Put a message on the queue by hand."`
+	Check    checkCommand    `cmd:"" help:"Say what would be done with an object or an event, and check the routes."`
+	Status   statusCommand   `cmd:"" help:"Say how far a job is."`
+	Jobs     jobsCommand     `cmd:"" help:"List jobs by state, route, age and source, the newest first."`
+	Cancel   cancelCommand   `cmd:"" help:"Ask for the end of a job."`
+	Approve  approveCommand  `cmd:"" help:"Take the output of a job in review as it is: the job goes on."`
+	Reject   rejectCommand   `cmd:"" help:"Refuse the output of a job in review: the job fails, with your reason."`
+	Rerender rerenderCommand `cmd:"" help:"Make the output of a job in review anew, with regions of yours."`
+	DLQ      dlqCommand      `cmd:"" name:"dlq" help:"Look at dead letters, and send them back."`
+	Doctor   doctorCommand   `cmd:"" help:"Check everything that the daemon needs, and say what to do."`
+	Health   healthCommand   `cmd:"" help:"Ask a daemon on this machine whether it is well: for health checks."`
+	Version  versionCommand  `cmd:"" help:"Print the version of mosaicd and of the libav in it."`
 
 	Completion completionCommand `cmd:"" help:"Print what completes commands and flags in bash, zsh or fish."`
 	Man        manCommand        `cmd:"" help:"Print the manual page, for man -l."`

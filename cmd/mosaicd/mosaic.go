@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mosaicd/mosaicd/ffmpeg"
+	"github.com/mosaicd/mosaicd/internal/output"
 	"github.com/mosaicd/mosaicd/internal/terminal"
 	"github.com/mosaicd/mosaicd/internal/text"
 	"github.com/mosaicd/mosaicd/jobs"
@@ -24,10 +25,11 @@ type mosaicCommand struct {
 	Detections []string `name:"detections" placeholder:"FILE" sep:"none" help:"Where the faces are: JSON as 'aws rekognition get-face-detection' or 'get-face-search' prints it. Repeat the flag for more pages. Without it, --detector looks for them."`
 	Detector   string   `help:"Who looks for faces: builtin, or none to cover nothing. Defaults to builtin where no detections are given." placeholder:"builtin|none"`
 	coverFlags
-	Regions  string `placeholder:"FILE" help:"JSON with rectangles to cover besides, and with the spans of time in which detected faces are covered: see docs/faces.md."`
-	Report   string `placeholder:"FILE" help:"Write a page (HTML) that shows what was covered when, with pictures before and after: faces are seen in it uncovered."`
-	Sheet    string `placeholder:"FILE" help:"Write a picture (PNG) of moments of the output, with what was covered outlined."`
-	Verify   bool   `help:"Look for faces in the output, too, and say how many are still found." env:"MOSAICD_VERIFY"`
+	Regions string `placeholder:"FILE" help:"JSON with rectangles to cover besides, and with the spans of time in which detected faces are covered: see docs/faces.md."`
+	Report  string `placeholder:"FILE" help:"Write a page (HTML) that shows what was covered when, with pictures before and after: faces are seen in it uncovered."`
+	Sheet   string `placeholder:"FILE" help:"Write a picture (PNG) of moments of the output, with what was covered outlined."`
+	Verify  bool   `help:"Look for faces in the output, too, and say how many are still found." env:"MOSAICD_VERIFY"`
+	overwriteFlag
 	Progress string `help:"Progress on standard error: auto is a bar in a terminal and nothing elsewhere; json is a line of JSON every now and then." enum:"auto,bar,json,none" default:"auto"`
 }
 
@@ -36,8 +38,8 @@ func (mosaicCommand) Help() string {
 	return `Examples:
 
     mosaicd mosaic in.mp4 out.mp4
-    mosaicd mosaic --detections faces.json --style blur in.mp4 out.mp4
-    mosaicd mosaic --verify --report report.html in.mp4 out.mp4
+    mosaicd mosaic --detections faces.json --style blur in.mp4 blurred.mp4
+    mosaicd mosaic --verify --report report.html in.mp4 out.mp4 --overwrite
 
 Sound, subtitles, times and metadata are copied; only the covers change the picture. Objects in S3 are for the daemon: see "mosaicd send mosaic".`
 }
@@ -67,14 +69,15 @@ func (c *mosaicCommand) Run(ctx context.Context, std streams) (err error) {
 	if err != nil {
 		return err
 	}
-	files, err := convert(c.Source, c.Output)
+	inputs, outputs := c.names()
+	files, err := convert(c.Source, c.Output, c.Overwrite, inputs, outputs)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, files.close()) }()
 
 	progress := newProgress(c.Progress, std.err)
-	cover := jobs.Cover{Source: files.source, Output: files.temporary, Settings: settings, Detections: detections, Detector: jobs.Detector(c.Detector), Verify: c.Verify, Regions: regions}
+	cover := jobs.Cover{Source: files.source, Output: files.output.Path, Settings: settings, Detections: detections, Detector: jobs.Detector(c.Detector), Verify: c.Verify, Regions: regions}
 	if cover.Detector == "" {
 		cover.Detector = jobs.DetectorBuiltin
 	}
@@ -125,29 +128,35 @@ func (c *mosaicCommand) show(ctx context.Context, engine jobs.Engine, cover jobs
 	}
 	shown.Version = version
 	if c.Report != "" {
-		if err := writeFile(c.Report, shown.WriteHTML); err != nil {
-			return fmt.Errorf("--report: %w", err)
+		if err := output.Write(output.Name{What: "--report", Path: c.Report}, c.Overwrite, shown.WriteHTML); err != nil {
+			return err
 		}
 	}
 	if c.Sheet == "" {
 		return nil
 	}
 	drawn, err := shown.Sheet(jobs.SheetWidth)
-	if err == nil {
-		err = writeFile(c.Sheet, func(w io.Writer) error { return png.Encode(w, drawn) })
-	}
 	if err != nil {
 		return fmt.Errorf("--sheet: %w", err)
 	}
-	return nil
+	return output.Write(output.Name{What: "--sheet", Path: c.Sheet}, c.Overwrite, func(w io.Writer) error { return png.Encode(w, drawn) })
 }
 
-func writeFile(path string, write func(io.Writer) error) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
+// names are the files beside SRC and DST that the command reads and writes.
+func (c *mosaicCommand) names() (inputs, outputs []output.Name) {
+	for _, name := range c.Detections {
+		inputs = append(inputs, output.Name{What: "--detections", Path: name})
 	}
-	return errors.Join(write(f), f.Close())
+	if c.Regions != "" {
+		inputs = append(inputs, output.Name{What: "--regions", Path: c.Regions})
+	}
+	if c.Report != "" {
+		outputs = append(outputs, output.Name{What: "--report", Path: c.Report})
+	}
+	if c.Sheet != "" {
+		outputs = append(outputs, output.Name{What: "--sheet", Path: c.Sheet})
+	}
+	return inputs, outputs
 }
 
 func (c *mosaicCommand) regions() (faces.Regions, error) {

@@ -119,6 +119,7 @@ func TestMosaicCommandRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	old := write("old.mp4", "what was there before")
+	regions := write("regions.json", `{"add": []}`)
 	for _, ca := range []struct {
 		name string
 		args []string
@@ -141,7 +142,17 @@ func TestMosaicCommandRefuses(t *testing.T) {
 		{"no folder for the output", []string{"mosaic", source, at("missing/x.mp4")}, exitFailed, "DST: "},
 		{"no video", []string{"mosaic", text, at("x.mp4")}, exitFailed, "not a video"},
 		{"detections that are none", []string{"mosaic", source, at("x.mp4"), "--detections", text}, exitFailed, "--detections: "},
-		{"no video over an old file", []string{"mosaic", text, old}, exitFailed, "not a video"},
+		{"an old file", []string{"mosaic", source, old}, exitUsage, "is there already: --overwrite replaces it"},
+		{"no video over an old file", []string{"mosaic", text, old, "--overwrite"}, exitFailed, "not a video"},
+		{"a report over the source", []string{"mosaic", source, at("x.mp4"), "--report", source, "--overwrite"}, exitUsage, "--report " + source + " is SRC"},
+		{"a report over the result", []string{"mosaic", source, at("x.mp4"), "--report", at("./x.mp4")}, exitUsage, "are the same file"},
+		{"a sheet over the source", []string{"mosaic", source, at("x.mp4"), "--sheet", linked, "--overwrite"}, exitUsage, "is SRC"},
+		{"a sheet over the report", []string{"mosaic", source, at("x.mp4"), "--report", at("page"), "--sheet", at("page")}, exitUsage, "are the same file"},
+		{"a report over an old file", []string{"mosaic", source, at("x.mp4"), "--report", old}, exitUsage, "is there already"},
+		{"a report over the regions", []string{"mosaic", source, at("x.mp4"), "--regions", regions, "--report", regions, "--overwrite"}, exitUsage, "is --regions"},
+		{"a report without a folder", []string{"mosaic", source, at("x.mp4"), "--report", at("missing/page.html")}, exitFailed, "--report: its folder"},
+		{"remux over the source", []string{"remux", source, linked, "--overwrite"}, exitUsage, "is SRC"},
+		{"remux over an old file", []string{"remux", source, old}, exitUsage, "is there already"},
 	} {
 		t.Run(ca.name, func(t *testing.T) {
 			var environ []string
@@ -159,7 +170,7 @@ func TestMosaicCommandRefuses(t *testing.T) {
 	for _, e := range entries {
 		names = append(names, e.Name())
 	}
-	if want := []string{"link.mp4", "old.mp4", "text.mp4"}; !slices.Equal(names, want) {
+	if want := []string{"link.mp4", "old.mp4", "regions.json", "text.mp4"}; !slices.Equal(names, want) {
 		t.Errorf("the folder holds %v, want %v", names, want)
 	}
 	if body, _ := os.ReadFile(old); string(body) != "what was there before" {

@@ -14,6 +14,7 @@ type remuxCommand struct {
 	Source string `arg:"" name:"SRC" help:"Video to read, or the media playlist (.m3u8) of an HLS recording, or the folder where it is."`
 	Output string `arg:"" name:"DST" help:"Video to write; its extension says the container: .mp4, .m4v, .mov, .mkv or .ts."`
 	dropFlag
+	overwriteFlag
 	Progress string `help:"Progress on standard error: auto is a bar in a terminal and nothing elsewhere; json is a line of JSON every now and then." enum:"auto,bar,json,none" default:"auto"`
 }
 
@@ -32,14 +33,14 @@ func (c *remuxCommand) Run(ctx context.Context, std streams) (err error) {
 	if err != nil {
 		return err
 	}
-	files, err := convert(c.Source, c.Output)
+	files, err := convert(c.Source, c.Output, c.Overwrite, nil, nil)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, files.close()) }()
 	progress := newProgress(c.Progress, std.err)
 	started := time.Now()
-	cover := jobs.Cover{Source: files.source, Output: files.temporary, Settings: jobs.Settings{DropStreams: c.DropStreams}}
+	cover := jobs.Cover{Source: files.source, Output: files.output.Path, Settings: jobs.Settings{DropStreams: c.DropStreams}}
 	done, err := cover.Remux(ctx, engine, progress.step)
 	progress.end()
 	if err != nil {

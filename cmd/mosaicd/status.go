@@ -64,7 +64,7 @@ func (c *statusCommand) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	if c.Watch {
-		claim, err := w.wait(ctx, id, c.Every, false)
+		claim, err := w.wait(ctx, id, c.Every, nil)
 		if err != nil && ctx.Err() != nil {
 			return nil
 		} else if err != nil {
@@ -121,6 +121,9 @@ func (w *watcher) print(ctx context.Context, c *jobs.Claim) error {
 				return err
 			}
 			say("  %s", line)
+		}
+		for _, d := range s.Decisions {
+			say("  %s at %s %s", d.Kind, d.At.Format(time.RFC3339), d.Reason)
 		}
 		if s.Result == nil {
 			continue

@@ -21,6 +21,8 @@ type waitFlags struct {
 	Timeout time.Duration `help:"Give up waiting after that time; 0 waits forever. The job goes on." default:"0" placeholder:"DURATION"`
 	Output  string        `help:"What is printed: text, or json (one object: the job's id and the SQS message's, or with --wait the job's record)." enum:"text,json" default:"text"`
 	recordFlags
+
+	decision string // that the job must have taken in before its end counts
 }
 
 // sendAndWait sends a message, prints the ids of its jobs, and waits for them where
@@ -52,7 +54,7 @@ func (f *waitFlags) sendAndWait(ctx context.Context, std streams, queue string, 
 		defer cancel()
 	}
 	for _, id := range ids {
-		claim, err := watcher.wait(ctx, id, waitEvery, true)
+		claim, err := watcher.wait(ctx, id, waitEvery, func(c *jobs.Claim) bool { return f.decision == "" || c.Decided(f.decision) })
 		if err == nil {
 			err = watcher.finish(ctx, claim, f.Output == "json")
 		}
@@ -95,18 +97,22 @@ const (
 
 var errTimeout = errors.New("gave up waiting: --timeout is over; the job goes on, see \"mosaicd status\"")
 
-// wait shows how far a job is until it has ended. Where soon is set there may be no
-// record yet: no worker has read the message.
-func (w *watcher) wait(ctx context.Context, id string, every time.Duration, soon bool) (*jobs.Claim, error) {
+// wait shows how far a job is until it has ended. Where taken is set there is a message
+// on the queue: until a worker has read it, the job has no record, or one of which taken
+// says that it is as it was.
+func (w *watcher) wait(ctx context.Context, id string, every time.Duration, taken func(*jobs.Claim) bool) (*jobs.Claim, error) {
 	hint := time.Now().Add(unclaimed)
 	for {
 		claim, err := w.records.Read(ctx, id)
+		if err == nil && taken != nil && !taken(claim) {
+			err = jobs.ErrNoSuchJob
+		}
 		switch {
 		case err == nil && claim.State.Ended():
 			return claim, nil
 		case err == nil:
 			err = w.show(ctx, claim)
-		case soon && errors.Is(err, jobs.ErrNoSuchJob):
+		case taken != nil && errors.Is(err, jobs.ErrNoSuchJob):
 			err = w.line(id+" waits on the queue", 0)
 			if time.Now().After(hint) {
 				hint = time.Now().Add(time.Hour)
@@ -145,8 +151,22 @@ func outcomeError(c *jobs.Claim) error {
 	case jobs.StateReview:
 		return reviewError{fmt.Errorf("job %s waits for a review: look at its output, then mosaicd approve, reject or rerender %s", c.Job.ID, c.Job.ID)}
 	}
-	return fmt.Errorf("job %s %s", c.Job.ID, c.State)
+	code := ""
+	for _, s := range c.Steps {
+		if s.Result != nil && s.Result.Error != nil {
+			code = s.Result.Error.Code
+		}
+	}
+	return endedError{fmt.Errorf("job %s %s", c.Job.ID, c.State), code}
 }
+
+// An endedError says that a job did not succeed.
+type endedError struct {
+	error
+	code string // of the result's error
+}
+
+func (e endedError) Unwrap() error { return e.error }
 
 // A reviewError says that a person must look at the output of a job.
 type reviewError struct{ error }

@@ -6,6 +6,11 @@
 #
 #   deploy/libav/build.sh          build when missing; the last line printed is the folder
 #   deploy/libav/build.sh --where  print the folder without building
+#   deploy/libav/build.sh --env    print what go build needs beside it: KEY=VALUE, one a line
+#
+# TARGET=arm64 or TARGET=amd64 in the environment builds for that processor on another:
+# the libraries that FFmpeg links come from Debian's packages for it, unpacked into the
+# cache folder.
 #
 # The release comes from the project's own site; where that can't be reached,
 # from the source package of Debian trixie, which holds the same file.
@@ -84,8 +89,38 @@ hash=$(printf '%s\n' "$version" "${flags[@]}" | sha256sum | cut -c1-12)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/mosaicd
 prefix=$cache/libav-$version-$hash
 
+# Another processor than this machine's: a compiler for it, and its Debian packages.
+case $(uname -m) in
+x86_64) here=amd64 ;;
+aarch64) here=arm64 ;;
+*) here=$(uname -m) ;;
+esac
+target=${TARGET:-$here}
+cross= triplet= sysroot=
+if [[ $target != "$here" ]]; then
+	case $target in
+	amd64) triplet=x86_64-linux-gnu machine=x86_64 compilers=x86-64-linux-gnu ;;
+	arm64) triplet=aarch64-linux-gnu machine=aarch64 compilers=$triplet ;;
+	*) die "TARGET=$target: must be amd64 or arm64" ;;
+	esac
+	cross=$triplet-
+	prefix+=-$target
+	sysroot=$cache/debian-$target
+	needs=(gcc:/usr/bin/gcc make:/usr/bin/make nasm:/usr/bin/nasm pkg-config:/usr/bin/pkg-config xz-utils:/usr/bin/xz curl:/usr/bin/curl
+		ca-certificates:/etc/ssl/certs/ca-certificates.crt "gcc-$compilers:/usr/bin/${cross}gcc" "g++-$compilers:/usr/bin/${cross}g++")
+	flags+=(--enable-cross-compile --target-os=linux "--arch=$machine" "--cross-prefix=$cross" --pkg-config=pkg-config)
+	export PKG_CONFIG_LIBDIR=$sysroot/usr/lib/$triplet/pkgconfig
+fi
+# Debian's libraries, for a processor that is not this machine's.
+libraries=(libx264-dev libx265-dev libnuma-dev libdav1d-dev libdav1d6 zlib1g-dev libc6)
+
 if [[ ${1:-} == --where ]]; then
 	echo "$prefix"
+	exit 0
+fi
+if [[ ${1:-} == --env ]]; then
+	[[ -z $cross ]] || printf '%s\n' "GOARCH=$target" "CC=${cross}gcc" "CXX=${cross}g++" \
+		"PKG_CONFIG_LIBDIR=$prefix/lib/pkgconfig:$PKG_CONFIG_LIBDIR" "SYSROOT=$sysroot"
 	exit 0
 fi
 
@@ -121,6 +156,46 @@ fetch_release() {
 	verified "$1" || die "$1 is not the pinned release (sha256 $sha256)"
 }
 
+# own_apt DIR SOURCE [OPTION...] makes apt, the command, work with lists of its own in DIR.
+own_apt() {
+	local dir=$1
+	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial" "$dir/src"
+	chmod -R a+rwX "$dir"
+	echo "$2" >"$dir/sources.list"
+	apt=(apt-get -qq -o Dir::Etc::sourcelist="$dir/sources.list" -o Dir::Etc::sourceparts=/dev/null
+		-o Dir::State::lists="$dir/lists" -o Dir::Cache="$dir/cache" -o APT::Sandbox::User= "${@:3}")
+	"${apt[@]}" update >&2
+}
+
+# debian_mirror prints this machine's mirror of its own release.
+debian_mirror() {
+	apt-get indextargets --no-release-info --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
+		awk -v suite="$codename" '$2 == suite && $3 == "main" { print $1; exit }'
+}
+
+# unpack_libraries makes the sysroot. Its pkg-config files name their own places.
+unpack_libraries() {
+	[[ ! -e $sysroot/done ]] || return 0
+	local dir codename mirror apt deb
+	codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+	mirror=$(debian_mirror)
+	[[ -n $mirror ]] || die "apt knows no mirror of Debian $codename"
+	say "unpacking Debian's libraries for $target"
+	rm -rf "$sysroot"
+	mkdir -p "$sysroot"
+	dir=$(mktemp -d)
+	own_apt "$dir" "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $codename main" \
+		-o APT::Architecture="$target" -o APT::Architectures="$target"
+	(cd "$dir/src" && "${apt[@]}" download "${libraries[@]}" >&2)
+	for deb in "$dir"/src/*.deb; do
+		dpkg-deb -x "$deb" "$sysroot"
+		dpkg-deb -W --showformat='${Package} ${Version} ${Architecture}\n' "$deb" >>"$sysroot/packages"
+	done
+	sed -i "s|/usr|$sysroot/usr|g" "$sysroot/usr/lib/$triplet"/pkgconfig/*.pc
+	rm -rf "$dir"
+	touch "$sysroot/done"
+}
+
 # fetch_from_debian asks the mirror that this machine already uses for the
 # source package of trixie. It keeps apt's lists in a folder of its own, so it
 # needs no root and changes nothing on the machine.
@@ -128,17 +203,11 @@ fetch_from_debian() {
 	local dir codename mirror apt
 	command -v apt-get >/dev/null || die "no apt-get here: download $tarball by hand to $1"
 	codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
-	mirror=$(apt-get indextargets --no-release-info --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
-		awk -v suite="$codename" '$2 == suite && $3 == "main" { print $1; exit }')
+	mirror=$(debian_mirror)
 	[[ -n $mirror ]] || die "apt knows no mirror of Debian $codename: download $tarball by hand to $1"
 
 	dir=$(mktemp -d)
-	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial" "$dir/src"
-	chmod -R a+rwX "$dir"
-	echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main" >"$dir/sources.list"
-	apt=(apt-get -qq -o Dir::Etc::sourcelist="$dir/sources.list" -o Dir::Etc::sourceparts=/dev/null
-		-o Dir::State::lists="$dir/lists" -o Dir::Cache="$dir/cache" -o APT::Sandbox::User=)
-	"${apt[@]}" update >&2
+	own_apt "$dir" "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main"
 	(cd "$dir/src" && "${apt[@]}" source --download-only --only-source ffmpeg >&2)
 	[[ -e $dir/src/ffmpeg_$version.orig.tar.xz ]] ||
 		die "Debian trixie now holds $(ls "$dir/src" | grep -m1 orig.tar.xz || echo no ffmpeg), not $version: download $tarball by hand to $1"
@@ -157,6 +226,7 @@ if [[ -e $prefix/done ]]; then
 	exit 0
 fi
 
+[[ -z $cross ]] || unpack_libraries
 verified "$cache/$tarball" || fetch_release "$cache/$tarball"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

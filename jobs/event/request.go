@@ -22,9 +22,13 @@ const (
 	KindFacesAdd    = "faces-add"
 	KindFacesList   = "faces-list"
 	KindFacesRemove = "faces-remove"
+	// Of a job whose output waits for a person's review.
+	KindApprove  = "approve"  // the job goes on with the output
+	KindReject   = "reject"   // the job fails
+	KindRerender = "rerender" // the output is made anew
 )
 
-var kinds = []string{KindMosaic, KindTranscode, KindFacesAdd, KindFacesList, KindFacesRemove}
+var kinds = []string{KindMosaic, KindTranscode, KindFacesAdd, KindFacesList, KindFacesRemove, KindApprove, KindReject, KindRerender}
 
 // A Request is a person's own message. It is written as one flat JSON object, of
 // which version, kind, source and, of a mosaic, destination must be there:
@@ -72,6 +76,15 @@ var kinds = []string{KindMosaic, KindTranscode, KindFacesAdd, KindFacesList, Kin
 //	  "images": ["s3://portraits/anna-1.jpg", "s3://portraits/anna-2.jpg"]
 //	}
 //
+// A message about a job whose output waits for a review names the job:
+//
+//	{
+//	  "version": 1,
+//	  "kind": "rerender",
+//	  "job": "fde3c882ec9929fc026df4df2cad7755",
+//	  "regions": {"add": [{"left": 0.4, "top": 0.1, "width": 0.1, "height": 0.2}]}
+//	}
+//
 // Reading refuses unknown fields, fields that come twice, and null.
 type Request struct {
 	Version int    // RequestVersion
@@ -95,9 +108,18 @@ type Request struct {
 	// none, the worker looks for faces itself.
 	Detections []Location
 	Options    Options // of a mosaic
-	// Regions, of a mosaic, are rectangles and spans of time, a JSON object that
-	// package faces reads; nil: none given.
+	// Regions, of a mosaic or of a rerender, are rectangles and spans of time, a JSON
+	// object that package faces reads; nil: none given.
 	Regions json.RawMessage
+
+	// Job, of KindApprove and the like, is the id of the job: 32 lower-case hexadecimal
+	// digits. People may write the id of one of its results.
+	Job string `json:",omitempty"`
+	// Reason, of the same, is why: 1 to 1,000 printable characters, which only
+	// KindReject must have.
+	Reason string `json:",omitempty"`
+	// KeepOutput, of KindReject, leaves the output where it is.
+	KeepOutput bool `json:",omitempty"`
 
 	// Options.Collection, of KindFacesAdd and the like, is the one that is meant.
 	ExternalID string     // whose the faces are, by the customer's own name for that person
@@ -128,6 +150,9 @@ func (r Request) Validate() error {
 	}
 	if r.aboutFaces() {
 		return r.validateFaces()
+	}
+	if r.Decides() {
+		return r.validateDecision()
 	}
 	if err := r.Source.validate("source"); err != nil {
 		return err
@@ -183,6 +208,34 @@ func ParseToken(s string) (string, error) {
 		return "", &InvalidError{"token", tokenReason, quote(s)}
 	}
 	return digits, nil
+}
+
+// Decides reports whether r says what becomes of a job that waits for a review.
+func (r Request) Decides() bool {
+	return r.Kind == KindApprove || r.Kind == KindReject || r.Kind == KindRerender
+}
+
+var resultID = regexp.MustCompile(`^([0-9a-f]{32})(-[0-9]+)*$`)
+
+const (
+	jobReason    = "must be the id of a job, 32 hexadecimal digits, or of one of its results"
+	maxReason    = 1000
+	reasonReason = "must be 1 to 1000 printable characters"
+)
+
+func (r Request) validateDecision() error {
+	strange := func(c rune) bool { return !unicode.IsPrint(c) }
+	switch {
+	case !token.MatchString(r.Job):
+		return &InvalidError{"job", jobReason, quote(r.Job)}
+	case r.Kind == KindReject && r.Reason == "":
+		return &InvalidError{"reason", reasonReason, quote(r.Reason)}
+	case len(r.Reason) > maxReason || !utf8.ValidString(r.Reason) || strings.ContainsFunc(r.Reason, strange):
+		return &InvalidError{"reason", reasonReason, quote(r.Reason)}
+	case r.Regions != nil && !isObject(r.Regions):
+		return &InvalidError{"regions", "must be a JSON object", show(r.Regions)}
+	}
+	return nil
 }
 
 func (r Request) aboutFaces() bool {
@@ -256,6 +309,9 @@ func (r Request) refuseStrangers() error {
 		{"versionId", r.Source.VersionID != ""},
 		{"externalId", r.ExternalID != ""},
 		{"images", len(r.Images) > 0},
+		{"job", r.Job != ""},
+		{"reason", r.Reason != ""},
+		{"keepOutput", r.KeepOutput},
 		{"overwrite", r.Overwrite},
 		{"detections", len(r.Detections) > 0},
 		{"style", r.Options.Style != ""},

@@ -36,6 +36,14 @@ func fullFaces() event.Request {
 	}
 }
 
+func fullReject() event.Request {
+	return event.Request{Version: 1, Kind: "reject", Job: "fde3c882ec9929fc026df4df2cad7755", Reason: "a face, at 0:12", KeepOutput: true}
+}
+
+func fullRerender() event.Request {
+	return event.Request{Version: 1, Kind: "rerender", Job: "fde3c882ec9929fc026df4df2cad7755", Regions: json.RawMessage(`{"add":[]}`)}
+}
+
 func fullTranscode() event.Request {
 	return event.Request{
 		Version:     1,
@@ -71,6 +79,8 @@ func TestRequestEveryField(t *testing.T) {
 		{document, head + `"settings":{"Settings":{"a":[1,"\u003cb\u003e"]}},` + clips},
 		{template, head + `"template":"Ladder 1080p",` + clips},
 		{fullFaces(), `{"version":1,"kind":"faces-add","collection":"staff.de_1","externalId":"anna:1","images":["s3://portraits/anna 1.jpg","s3://portraits/2.png"]}`},
+		{fullReject(), `{"version":1,"kind":"reject","job":"fde3c882ec9929fc026df4df2cad7755","reason":"a face, at 0:12","keepOutput":true}`},
+		{fullRerender(), `{"version":1,"kind":"rerender","job":"fde3c882ec9929fc026df4df2cad7755","regions":{"add":[]}}`},
 		{flat, head + `"settings":"s3://uploads/jobs/hls.json","start":"00:00:10;02"}`},
 	} {
 		for _, v := range []reflect.Value{reflect.ValueOf(c.request), reflect.ValueOf(c.request.Options)} {
@@ -246,6 +256,41 @@ func TestFacesLimits(t *testing.T) {
 		{func(r *event.Request) { r.Kind, r.Images, r.ExternalID = event.KindFacesList, nil, "" }, ""},
 	} {
 		checkLimit(t, fullFaces(), c.set, c.want)
+	}
+}
+
+func TestDecisionLimits(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		set  func(*event.Request)
+		want string // empty where it is allowed
+	}{
+		{func(r *event.Request) { r.KeepOutput = false }, ""},
+		{func(r *event.Request) { r.Token = "0d3f5b5e8c1a4f6e9b7a112233445566" }, ""},
+		{func(r *event.Request) { r.Job = "" }, "job: must be the id of a job"},
+		{func(r *event.Request) { r.Job = "../x" }, "job: must be the id of a job"},
+		{func(r *event.Request) { r.Job += "-1" }, "job: must be the id of a job"}, // it is read, and not written
+		{func(r *event.Request) { r.Reason = "" }, "reason: must be 1 to 1000 printable characters"},
+		{func(r *event.Request) { r.Reason = strings.Repeat("a", 1001) }, "reason: must be"},
+		{func(r *event.Request) { r.Reason = "a\x1b[31m" }, "reason: must be"},
+		{func(r *event.Request) { r.Reason = "a\xff" }, "reason: must be"},
+		{func(r *event.Request) { r.Source = full().Source }, "source: unknown field, known are version, kind, token, job, reason, keepOutput"},
+		{func(r *event.Request) { r.Regions = full().Regions }, "regions: unknown field"},
+		{func(r *event.Request) { r.Kind = event.KindApprove }, "keepOutput: unknown field"},
+		{func(r *event.Request) { r.Kind, r.KeepOutput = event.KindApprove, false }, ""},
+		{func(r *event.Request) { r.Kind, r.KeepOutput, r.Reason = event.KindApprove, false, "" }, ""},
+		{func(r *event.Request) { r.Kind, r.KeepOutput, r.Regions = event.KindRerender, false, full().Regions }, ""},
+		{func(r *event.Request) {
+			r.Kind, r.KeepOutput, r.Regions = event.KindRerender, false, json.RawMessage(`[]`)
+		}, "regions: must be a JSON object (got a list)"},
+	} {
+		checkLimit(t, fullReject(), c.set, c.want)
+	}
+	for id, want := range map[string]bool{"": true, "-1": true, "-1-2": true, "-": false, "-a": false, "/../x": false} {
+		events, err := event.Decode([]byte(`{"version":1,"kind":"approve","job":"fde3c882ec9929fc026df4df2cad7755` + id + `"}`))
+		if (err == nil) != want || want && events[0].(event.Request).Job != "fde3c882ec9929fc026df4df2cad7755" {
+			t.Errorf("%q: %+v, %v", id, events, err)
+		}
 	}
 }
 

@@ -40,7 +40,17 @@ var (
 		},
 		KindFacesList:   {collectionReader},
 		KindFacesRemove: {collectionReader, externalIDReader},
+		KindApprove:     {jobReader, reasonReader},
+		KindReject: {jobReader, reasonReader,
+			{"keepOutput", false, func(r *Request, f field) error { return f.truth(&r.KeepOutput) }},
+		},
+		KindRerender: {jobReader, reasonReader,
+			{"regions", false, func(r *Request, f field) error { return f.regions(&r.Regions) }},
+		},
 	}
+	jobReader    = reader[Request]{"job", true, (*Request).readJob}
+	reasonReader = reader[Request]{"reason", false, func(r *Request, f field) error { return f.filled(&r.Reason) }}
+
 	collectionReader = reader[Request]{"collection", true, func(r *Request, f field) error { return f.filled(&r.Options.Collection) }}
 	externalIDReader = reader[Request]{"externalId", true, func(r *Request, f field) error { return f.filled(&r.ExternalID) }}
 	sourceReader     = reader[Request]{"source", true, func(r *Request, f field) error { return f.location(&r.Source) }}
@@ -95,6 +105,19 @@ func (r *Request) readToken(f field) error {
 		r.Token, err = ParseToken(text)
 	}
 	return err
+}
+
+func (r *Request) readJob(f field) error {
+	var id string
+	if err := f.text(&id); err != nil {
+		return err
+	}
+	m := resultID.FindStringSubmatch(id)
+	if m == nil {
+		return f.invalid(jobReason)
+	}
+	r.Job = m[1]
+	return nil
 }
 
 // readSettings reads the URI of a job file, or the job file. That becomes what
@@ -158,6 +181,9 @@ func (r Request) MarshalJSON() ([]byte, error) {
 		Version     int             `json:"version"`
 		Kind        string          `json:"kind"`
 		Token       string          `json:"token,omitempty"`
+		Job         string          `json:"job,omitempty"`
+		Reason      string          `json:"reason,omitempty"`
+		KeepOutput  bool            `json:"keepOutput,omitempty"`
 		Source      string          `json:"source,omitempty"`
 		Destination string          `json:"destination,omitempty"`
 		VersionID   string          `json:"versionId,omitempty"`
@@ -187,6 +213,9 @@ func (r Request) MarshalJSON() ([]byte, error) {
 		Version:     r.Version,
 		Kind:        r.Kind,
 		Token:       r.Token,
+		Job:         r.Job,
+		Reason:      r.Reason,
+		KeepOutput:  r.KeepOutput,
 		Source:      r.Source.uri(),
 		Destination: r.Destination.uri(),
 		VersionID:   r.Source.VersionID,

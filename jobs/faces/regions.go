@@ -61,6 +61,9 @@ func (f spanForm) span() (Span, error) {
 	return s, nil
 }
 
+// MaxRegions is how many rectangles and how many spans Regions may have.
+const MaxRegions = 1000
+
 // A regionForm is how people write a Region.
 type regionForm struct {
 	Left   *float64 `json:"left"`
@@ -95,9 +98,6 @@ func readRegions(name string, forms []regionForm) ([]Region, error) {
 	return all, nil
 }
 
-// MaxRegions is how many rectangles and how many spans Regions may have.
-const MaxRegions = 1000
-
 // ParseRegions reads JSON, strictly: an object with the lists add, only and except. A
 // rectangle has left, top, width and height in ratios of the picture as displayed;
 // start and end are seconds, and may be left out.
@@ -115,7 +115,7 @@ func ParseRegions(body []byte) (Regions, error) {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return Regions{}, errors.New("regions: more than one JSON document")
 	}
-	if len(form.Add) > MaxRegions || len(form.Only) > MaxRegions || len(form.Except) > MaxRegions {
+	if max(len(form.Add), len(form.Only), len(form.Except)) > MaxRegions {
 		return Regions{}, fmt.Errorf("regions: %d in add, %d in only and %d in except: at most %d each",
 			len(form.Add), len(form.Only), len(form.Except), MaxRegions)
 	}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/mosaicd/mosaicd/jobs"
+)
+
+// weakly covers faces so that the detector still finds them: with cells that are too fine.
+var weakly = []string{"--preset", "ultrafast", "--blocks", "64", "--allow-weak"}
+
+const reviews = "MOSAICD_ROUTES={version: 1, routes: [{name: all, steps: [{mosaic: {residual: review}}, transcode]}]}"
+
+// inReview uploads a video and waits until its job waits for a review.
+func (c *cloud) inReview(key string) jobs.Result {
+	c.t.Helper()
+	c.put(key, video(c.t, shortScene))
+	r := c.result()
+	if r.Status != jobs.StatusReview || r.Error.Code != "residual_faces" {
+		c.t.Fatalf("result is %+v, %+v", r, r.Error)
+	}
+	return r
+}
+
+// TestReview goes the ways out of a review as an operator does.
+func TestReview(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	c.environ = append(c.environ, reviews, "MOSAICD_MEDIACONVERT_ROLE="+demoRole)
+	d := c.daemon(weakly...)
+	first, second, third := c.inReview("a.mp4"), c.inReview("b.mp4"), c.inReview("c.mp4")
+
+	code, out, stderr := call(t, c.environ, "jobs", "--state", "review", "--output", "json")
+	if code != exitDone || strings.Count(out, "\n") != 3 || !strings.Contains(out, first.Job) || !strings.Contains(out, `"error":"residual_faces"`) {
+		t.Errorf("exit code %d\n%s%s", code, out, stderr)
+	}
+	if code, _, stderr := call(t, c.environ, "cancel", first.Job); code != exitFailed || !strings.Contains(stderr, "mosaicd reject") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+	if code, _, stderr := call(t, c.environ, "status", first.Job, "--watch"); code != exitReview || !strings.Contains(stderr, "mosaicd approve") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+
+	code, out, stderr = call(t, c.environ, "approve", "s3://uploads/a.mp4", "--reason", "a poster", "--wait")
+	if code != exitDone || !strings.Contains(out, "state    succeeded") || !strings.Contains(out, "a poster") {
+		t.Errorf("exit code %d\n%s%s", code, out, stderr)
+	}
+	for range 2 { // the mosaic and the transcode
+		if r := c.result(); r.Job != first.Job || r.Status != jobs.StatusSucceeded {
+			t.Errorf("result is %+v", r)
+		}
+	}
+	if code, _, stderr := call(t, c.environ, "approve", first.Job); code != exitDone || !strings.Contains(stderr, "nothing to do") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+	if code, _, stderr := call(t, c.environ, "rerender", first.Job); code != exitFailed || !strings.Contains(stderr, "is succeeded, and only a job in review") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+
+	code, out, stderr = call(t, c.environ, "reject", second.Job, "--reason", "a face", "--wait", "--output", "json")
+	var record jobs.Claim
+	if err := json.Unmarshal([]byte(out), &record); err != nil || code != exitDone || record.State != jobs.StateFailed {
+		t.Errorf("exit code %d, %v\n%s%s", code, err, out, stderr)
+	}
+	if r := c.result(); r.Job != second.Job || r.Status != jobs.StatusFailed || r.Error.Code != jobs.CodeRejected || r.Error.Message != "a face" {
+		t.Errorf("result is %+v", r)
+	}
+	if len(d.lines(t, "output_deleted")) != 1 {
+		t.Error("the output was not deleted")
+	}
+
+	regions := write(t, "regions.json", `{"add": [{"left": 0, "top": 0, "width": 1, "height": 1}]}`)
+	code, out, stderr = call(t, c.environ, "rerender", third.Job, "--regions", regions, "--output", "json")
+	if code != exitDone || !strings.Contains(out, third.Job) {
+		t.Fatalf("exit code %d\n%s%s", code, out, stderr)
+	}
+	anew := c.result()
+	if anew.Job != third.Job || anew.ID == third.ID || anew.Outputs[0].URI != third.Outputs[0].URI || anew.Outputs[0].ETag == third.Outputs[0].ETag {
+		t.Errorf("result is %+v", anew)
+	}
+	if size(c.get(anew.Outputs[0].URI)) != anew.Outputs[0].Bytes {
+		t.Error("the output is not the new one")
+	}
+
+	for _, ca := range []struct {
+		says string
+		args []string
+	}{
+		{"--reason is missing", []string{"reject", first.Job}},
+		{"--regions", []string{"rerender", first.Job, "--regions", "/nowhere.json"}},
+		{"unknown field", []string{"rerender", first.Job, "--regions", write(t, "bad.json", `{"ad":[]}`)}},
+	} {
+		if code, _, stderr := call(t, c.environ, ca.args...); code != exitUsage || !strings.Contains(stderr, ca.says) {
+			t.Errorf("%v: exit code %d: %s", ca.args, code, stderr)
+		}
+	}
+	if code, _, stderr := call(t, c.environ, "approve", strings.Repeat("0", 32)); code != exitFailed || !strings.Contains(stderr, "no such job") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+	if n := c.waiting(c.dead); n != 0 {
+		t.Errorf("%d dead letters", n)
+	}
+}
