@@ -85,6 +85,8 @@ type StepState struct {
 // A CloudJob is what one job file asks of MediaConvert.
 type CloudJob struct {
 	Settings string `json:"settings"` // name of the job file
+	// Holding is the id of the record of what its outputs are made of.
+	Holding string `json:"holding,omitempty"`
 	// JobID is MediaConvert's, of the last attempt; empty until there is one.
 	JobID   string   `json:"jobId,omitempty"`
 	Attempt int      `json:"attempt"` // 1 is the first

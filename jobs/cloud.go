@@ -25,6 +25,7 @@ import (
 // MediaConvert is what a Handler calls. *mediaconvert.Client is one; it finds
 // the regional endpoint by itself.
 type MediaConvert interface {
+	Canceler
 	CreateJob(context.Context, *mediaconvert.CreateJobInput, ...func(*mediaconvert.Options)) (*mediaconvert.CreateJobOutput, error)
 	GetJob(context.Context, *mediaconvert.GetJobInput, ...func(*mediaconvert.Options)) (*mediaconvert.GetJobOutput, error)
 	GetJobTemplate(context.Context, *mediaconvert.GetJobTemplateInput, ...func(*mediaconvert.Options)) (*mediaconvert.GetJobTemplateOutput, error)
@@ -75,6 +76,11 @@ func (h *Handler) transcode(ctx context.Context, log *zap.Logger, l *lease, n in
 	}
 	r.Probe = state.Probe
 	r.collect(parts)
+	if r.Status == StatusSucceeded || r.Status == StatusCancelled {
+		if err := h.judgeHeld(ctx, l.claim, n, parts); err != nil {
+			return false, err
+		}
+	}
 	if r.Status == StatusSucceeded {
 		return false, h.judgeCloudRead(ctx, l, n)
 	}
@@ -166,7 +172,7 @@ func (h *Handler) dispatch(ctx context.Context, log *zap.Logger, l *lease, n int
 		}
 	}
 	// All requests are made before the first is sent: a bad one stops them all.
-	requests := make([]*mediaconvert.CreateJobInput, len(parts))
+	requests, folders := make([]*mediaconvert.CreateJobInput, len(parts)), make([]event.Location, len(parts))
 	for i := range parts {
 		if parts[i].JobID != "" || parts[i].ended() {
 			continue
@@ -184,6 +190,15 @@ func (h *Handler) dispatch(ctx context.Context, log *zap.Logger, l *lease, n int
 			return state.Cloud, probe, err
 		}
 		parts[i].Planned = transcode.Plan(requests[i].Settings)
+		folders[i] = folder
+	}
+	for i, in := range requests {
+		if in == nil {
+			continue
+		}
+		if parts[i].Holding, err = h.hold(ctx, log, l.claim, n, folders[i]); err != nil {
+			return state.Cloud, probe, err
+		}
 	}
 	if err := h.claims.wait(ctx, job.ID); err != nil {
 		return state.Cloud, probe, err

@@ -573,3 +573,64 @@ func TestRecordingIsOfOnePiece(t *testing.T) {
 		b.wantCode(b.one(), StatusFailed, CodeSourceChanged)
 	}
 }
+
+// TestFoldersOfMediaConvert: renditions of another source are not replaced, and those
+// of a newer upload neither.
+func TestFoldersOfMediaConvert(t *testing.T) {
+	t.Parallel()
+	const transcoding = "  - {name: all, match: {}, steps: [transcode]}\n"
+	for _, second := range []string{"y/a.mp4", "x/a.mov"} {
+		b := newBench(t, routed(transcoding))
+		b.mustHandle(b.upload(uploads, "x/a.mp4", "first"))
+		b.mustHandle(b.upload(uploads, second, "second"))
+		for _, r := range b.results(2) {
+			if r.Source == "s3://uploads/"+second {
+				b.wantCode(r, StatusFailed, CodeDestinationTaken)
+			} else if r.Status != StatusSucceeded {
+				t.Errorf("result is %+v, %+v", r, r.Error)
+			}
+		}
+		b.mustHandle(b.upload(uploads, "x/a.mp4", "third")) // the same source is replaced
+		if r := b.results(1)[0]; r.Status != StatusSucceeded {
+			t.Errorf("result is %+v, %+v", r, r.Error)
+		}
+	}
+	// Together in one folder, under other names, they are welcome.
+	b := newBench(t, routed("  - {name: all, match: {}, steps: [{transcode: {destination: 's3://results/all/'}}]}\n"))
+	b.mustHandle(b.upload(uploads, "x/a.mp4", "first"))
+	b.mustHandle(b.upload(uploads, "x/b.mp4", "second"))
+	for _, r := range b.results(2) {
+		if r.Status != StatusSucceeded {
+			t.Errorf("result is %+v, %+v", r, r.Error)
+		}
+	}
+}
+
+// TestOlderCloudJobIsCancelled: MediaConvert would write its renditions over the newer
+// ones.
+func TestOlderCloudJobIsCancelled(t *testing.T) {
+	t.Parallel()
+	b := newPacedBench(t, 2*time.Second, routed("  - {name: all, match: {suffix: .mp4}, steps: [mosaic, transcode]}\n"))
+	b.versioned(uploads)
+	b.mustHandle(b.upload(uploads, "a.mp4", "first"))
+	newer := b.upload(uploads, "a.mp4", "second")
+	b.mustHandle(newer)
+	older := 0
+	for _, r := range b.results(4) {
+		switch {
+		case r.Error == nil && r.Status == StatusSucceeded:
+		default:
+			older++
+			b.wantCode(r, StatusIgnored, CodeSuperseded)
+			if len(r.Outputs) != 0 || r.Step != 2 {
+				t.Errorf("result is %+v", r)
+			}
+		}
+	}
+	if n := len(b.logs.FilterMessage(eventCloudCancelled).All()); n != 1 || older != 1 {
+		t.Errorf("%d jobs were cancelled, %d results superseded", n, older)
+	}
+	if jobs := b.cloudJobs(); len(jobs) != 2 || jobs[0].Status == jobs[1].Status {
+		t.Errorf("cloud jobs are %+v", jobs)
+	}
+}

@@ -27,6 +27,7 @@ const (
 	eventCloudWarning    = "cloud_warning"    //
 	eventCloudEnded      = "cloud_ended"      // MediaConvert says what came of a job
 	eventCloudIgnored    = "cloud_ignored"    // MediaConvert says it of a job that isn't ours, or again
+	eventCloudCancelled  = "cloud_cancelled"  // that of an older upload, before a newer one's is made
 	eventCloudAsked      = "cloud_asked"      // MediaConvert was silent for too long about a job
 	eventSearchStarted   = "search_started"   // Rekognition looks for faces
 	eventSearchCopied    = "search_copied"    // into a container that Rekognition reads

@@ -148,9 +148,15 @@ type bench struct {
 
 func newBench(t *testing.T, change ...func(*Config)) *bench {
 	t.Helper()
+	return newPacedBench(t, 0, change...)
+}
+
+// newPacedBench has MediaConvert take its time.
+func newPacedBench(t *testing.T, pace time.Duration, change ...func(*Config)) *bench {
+	t.Helper()
 	ctx := context.Background()
 	b := &bench{t: t, engine: &fakeEngine{}, scratch: t.TempDir()}
-	server, err := awslocal.Start(ctx, awslocal.Config{Faces: func(context.Context, []byte) ([]byte, error) { return b.found, nil }, People: b})
+	server, err := awslocal.Start(ctx, awslocal.Config{Pace: pace, Faces: func(context.Context, []byte) ([]byte, error) { return b.found, nil }, People: b})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -191,6 +191,9 @@ func (h *Handler) step(ctx context.Context, log *zap.Logger, l *lease, n int) (*
 		r.end(StatusIgnored, &Failure{Code: CodeIgnored, Err: idle})
 		return &r, nil
 	}
+	if err != nil {
+		r.Outputs = []Output{} // what MediaConvert wrote may be of another object
+	}
 	if codeOf(err) == CodeSuperseded {
 		log.Info(eventJobSuperseded, took, zap.String("reason", err.Error()))
 		r.end(StatusIgnored, asFinal(err))
