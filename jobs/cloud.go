@@ -77,7 +77,7 @@ func (h *Handler) transcode(ctx context.Context, log *zap.Logger, l *lease, n in
 	r.Probe = state.Probe
 	r.collect(parts)
 	if r.Status == StatusSucceeded || r.Status == StatusCancelled {
-		if err := h.judgeHeld(ctx, l.claim, n, parts); err != nil {
+		if err := h.judgeHoldings(ctx, l.claim, n, parts); err != nil {
 			return false, err
 		}
 	}

@@ -193,10 +193,10 @@ func (h *Handler) awaitEnd(ctx context.Context, cloudJob string) error {
 	}
 }
 
-// judgeHeld says whether a newer upload has taken the folders of the nth step since
+// judgeHoldings says whether a newer upload has taken the folders of the nth step since
 // they were held: then what MediaConvert wrote there isn't, or doesn't stay, this
 // job's.
-func (h *Handler) judgeHeld(ctx context.Context, c *Claim, n int, parts []CloudJob) error {
+func (h *Handler) judgeHoldings(ctx context.Context, c *Claim, n int, parts []CloudJob) error {
 	for _, p := range parts {
 		if p.Holding == "" {
 			continue // sent by a worker of an older release
