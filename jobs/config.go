@@ -116,6 +116,10 @@ func (c Config) Validate() error {
 		return errors.New("output bucket: missing")
 	case c.TopicARN == "":
 		return errors.New("topic ARN: missing")
+	case strings.HasSuffix(c.TopicARN, ".fifo"):
+		return fmt.Errorf("topic ARN: must be of a standard topic: a FIFO topic takes no message without a group (got %q)", c.TopicARN)
+	case strings.HasSuffix(c.Rekognition.TopicARN, ".fifo"):
+		return fmt.Errorf("rekognition topic ARN: must be of a standard topic: Rekognition publishes to no other (got %q)", c.Rekognition.TopicARN)
 	case c.Scratch == "":
 		return errors.New("scratch: missing")
 	case c.Detector != DetectorBuiltin && c.Detector != DetectorRekognition:

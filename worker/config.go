@@ -45,7 +45,7 @@ type Protection interface {
 // Config says how a Worker works its queue. The zero value of a field means its
 // default.
 type Config struct {
-	// QueueURL is the queue's address, as GetQueueUrl gives it. Required.
+	// QueueURL is the address of a standard queue, as GetQueueUrl gives it. Required.
 	QueueURL string
 
 	// DeadLetterURL is the queue that rejected messages are sent to at once. It
@@ -130,7 +130,7 @@ func setDefault[T comparable](field *T, value T) {
 // validate reports every field that is out of range, with the value it has.
 func (c Config) validate() error {
 	return errors.Join(
-		checkURL("QueueURL", c.QueueURL),
+		checkQueue("QueueURL", c.QueueURL),
 		c.checkDeadLetterURL(),
 		check("Concurrency", c.Concurrency, c.Concurrency >= 1 && c.Concurrency <= maxConcurrency,
 			"must be 1 to 64"),
@@ -157,17 +157,25 @@ func (c Config) checkDeadLetterURL() error {
 		return nil
 	}
 	return errors.Join(
-		checkURL(field, c.DeadLetterURL),
+		checkQueue(field, c.DeadLetterURL),
 		check(field, c.DeadLetterURL, c.DeadLetterURL != c.QueueURL, "must not be QueueURL"),
-		check(field, c.DeadLetterURL, !strings.HasSuffix(c.DeadLetterURL, ".fifo"), "must be a standard queue"),
 	)
 }
 
-func checkURL(field, value string) error {
+func checkQueue(field, value string) error {
 	u, err := url.Parse(value)
-	ok := err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != ""
-	return check(field, value, ok, "must be an http or https URL")
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+		return check(field, value, false, "must be an http or https URL")
+	}
+	return check(field, value, !IsFIFO(value), "must be a standard queue and not FIFO, to which S3 sends no events")
 }
+
+// IsFIFO reports whether the queue with this URL, or the topic with this ARN, is FIFO: the
+// name of each such one ends with .fifo, and no other's does. A message for one needs a group,
+// and waits for all others of its group.
+//
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html (QueueName)
+func IsFIFO(name string) bool { return strings.HasSuffix(strings.TrimRight(name, "/"), ".fifo") }
 
 func check(field string, value any, ok bool, rule string) error {
 	if ok {

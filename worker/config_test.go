@@ -53,6 +53,8 @@ func TestConfigValidation(t *testing.T) {
 		{"a queue's name", func(c *Config) { c.QueueURL = "videos" }, `QueueURL: must be an http or https URL (got "videos")`},
 		{"dead-letter ARN", func(c *Config) { c.DeadLetterURL = "arn:aws:sqs:::d" }, `DeadLetterURL: must be an http or https URL (got "arn:aws:sqs:::d")`},
 		{"dead-letter queue is queue", func(c *Config) { c.DeadLetterURL = testQueueURL }, `DeadLetterURL: must not be QueueURL (got "` + testQueueURL + `")`},
+		{"queue is FIFO", func(c *Config) { c.QueueURL += ".fifo" }, "QueueURL: must be a standard queue"},
+		{"queue is FIFO, with a slash", func(c *Config) { c.QueueURL += ".fifo/" }, "QueueURL: must be a standard queue"},
 		{"dead-letter queue is FIFO", func(c *Config) { c.DeadLetterURL = testDeadURL + ".fifo" }, "DeadLetterURL: must be a standard queue"},
 		{"negative slots", func(c *Config) { c.Concurrency = -1 }, "Concurrency: must be 1 to 64 (got -1)"},
 		{"too many slots", func(c *Config) { c.Concurrency = 65 }, "Concurrency: must be 1 to 64 (got 65)"},

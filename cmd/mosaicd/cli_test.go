@@ -18,6 +18,9 @@ func TestRunNamesWhatIsMissing(t *testing.T) {
 		says    []string
 	}{
 		{"queue", complete[1:], nil, []string{"--queue-url", "MOSAICD_QUEUE_URL"}},
+		{"a FIFO queue", append(complete[1:], complete[0]+".fifo"), nil, []string{"--queue-url", "MOSAICD_QUEUE_URL", "standard queue", "q.fifo"}},
+		{"FIFO dead letters", append(complete, "MOSAICD_DEAD_LETTER_URL=http://127.0.0.1:1/0/d.fifo"), nil, []string{"--dead-letter-url", "MOSAICD_DEAD_LETTER_URL", "standard queue", "d.fifo"}},
+		{"a FIFO topic", append(complete, "MOSAICD_TOPIC_ARN=arn:aws:sns:us-east-1:0:t.fifo"), nil, []string{"--topic-arn", "MOSAICD_TOPIC_ARN", "standard topic", "t.fifo"}},
 		{"topic", append(complete[2:], complete[0]), nil, []string{"--topic-arn", "MOSAICD_TOPIC_ARN"}},
 		{"bucket", append(complete[3:], complete[:2]...), nil, []string{"--output-bucket", "MOSAICD_OUTPUT_BUCKET"}},
 		{"region", complete[:3], nil, []string{"AWS_REGION"}},
@@ -123,5 +126,28 @@ func TestSendRefuses(t *testing.T) {
 				t.Errorf("exit code %d, want %q\n%s", code, ca.says, out)
 			}
 		})
+	}
+}
+
+// TestFIFOQueuesAreRefused by every command that takes one.
+func TestFIFOQueuesAreRefused(t *testing.T) {
+	t.Parallel()
+	const url = "http://127.0.0.1:1/000000000000/q.fifo"
+	environ := []string{"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=b", "AWS_ENDPOINT_URL=http://127.0.0.1:1", "AWS_MAX_ATTEMPTS=1"}
+	for _, args := range [][]string{
+		{"send", "--queue-url", url, "mosaic", "s3://in/a.mp4", "s3://out/a.mp4"},
+		{"dlq", "--dead-letter-url", url, "list"},
+		{"dlq", "--dead-letter-url", url, "show", "id"},
+		{"dlq", "--dead-letter-url", "http://127.0.0.1:1/0/q", "replay", "--queue-url", url, "--all"},
+		{"approve", "--queue-url", url, "--output-bucket", "results", strings.Repeat("0", 32)},
+	} {
+		code, _, stderr := call(t, environ, args...)
+		if code != exitUsage || !strings.Contains(stderr, "q.fifo is a FIFO queue: name a standard queue") {
+			t.Errorf("%v: exit code %d\n%s", args, code, stderr)
+		}
+	}
+	_, out, _ := call(t, environ, "doctor", "--queue-url", url, "--dead-letter-url", url, "--topic-arn", "arn:aws:sns:us-east-1:0:t.fifo", "--scratch", t.TempDir())
+	if n := strings.Count(out, "is a FIFO queue"); n != 2 || !strings.Contains(out, "t.fifo is a FIFO topic") || !strings.Contains(out, "use a standard queue") {
+		t.Errorf("doctor says\n%s", out)
 	}
 }

@@ -102,8 +102,8 @@ const (
 
 // letters takes all that can be seen, oldest first. The caller gives them back.
 func (c *dlqCommand) letters(ctx context.Context, client *sqs.Client) ([]letter, error) {
-	if c.DeadLetterURL == "" {
-		return nil, usagef("--dead-letter-url is missing: the URL of the SQS queue of the dead letters")
+	if err := checkQueue("--dead-letter-url", c.DeadLetterURL, " of the dead letters"); err != nil {
+		return nil, err
 	}
 	var all []letter
 	for len(all) < mostLetters {
@@ -240,9 +240,10 @@ type dlqReplayCommand struct {
 }
 
 func (c *dlqReplayCommand) Run(ctx context.Context, std streams, dlq *dlqCommand) error {
+	if err := checkQueue("--queue-url", c.To, " to send them to"); err != nil {
+		return err
+	}
 	switch {
-	case c.To == "":
-		return usagef("--queue-url is missing: the URL of the SQS queue to send them to")
 	case c.To == dlq.DeadLetterURL:
 		return usagef("--queue-url is the queue of the dead letters")
 	case c.All == (len(c.IDs) > 0):

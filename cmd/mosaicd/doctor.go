@@ -34,6 +34,7 @@ import (
 	"github.com/mosaicd/mosaicd/internal/terminal"
 	"github.com/mosaicd/mosaicd/jobs"
 	"github.com/mosaicd/mosaicd/jobs/routes"
+	"github.com/mosaicd/mosaicd/worker"
 )
 
 // A doctorCommand takes what the daemon takes, so that it looks at what the daemon
@@ -216,8 +217,8 @@ func (d *doctor) queue(ctx context.Context) finding {
 	switch {
 	case d.QueueURL == "":
 		return bad(errors.New("none is named"), "set MOSAICD_QUEUE_URL")
-	case strings.HasSuffix(d.QueueURL, ".fifo"):
-		return bad(fmt.Errorf("%s is a FIFO queue", d.QueueURL), "use a standard queue: S3 sends no events to FIFO queues")
+	case worker.IsFIFO(d.QueueURL):
+		return fifo("queue", d.QueueURL)
 	}
 	a, err := d.attributes(ctx, d.QueueURL)
 	if err != nil {
@@ -242,6 +243,9 @@ func (d *doctor) deadLetters(ctx context.Context) finding {
 	if d.DeadLetterURL == "" {
 		return finding{verdictWarn, "none is named", "set MOSAICD_DEAD_LETTER_URL: without it a message that nobody understands is tried until the redrive policy takes it, and nothing says why"}
 	}
+	if worker.IsFIFO(d.DeadLetterURL) {
+		return fifo("queue", d.DeadLetterURL)
+	}
 	a, err := d.attributes(ctx, d.DeadLetterURL)
 	if err != nil {
 		return bad(fmt.Errorf("%s: %w", d.DeadLetterURL, err), "create it, or correct MOSAICD_DEAD_LETTER_URL")
@@ -260,9 +264,16 @@ func (d *doctor) deadLetters(ctx context.Context) finding {
 	return f
 }
 
+func fifo(kind, name string) finding {
+	return bad(fmt.Errorf("%s is a FIFO %s", name, kind), "use a standard "+kind+": S3, Rekognition and mosaicd send nothing to FIFO ones")
+}
+
 func (d *doctor) topic(ctx context.Context, arn, variable string) finding {
 	if arn == "" {
 		return bad(errors.New("none is named"), "set "+variable)
+	}
+	if worker.IsFIFO(arn) {
+		return fifo("topic", arn)
 	}
 	out, err := sns.NewFromConfig(d.cfg).GetTopicAttributes(ctx, &sns.GetTopicAttributesInput{TopicArn: &arn})
 	if err != nil {

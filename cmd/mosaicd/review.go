@@ -98,8 +98,8 @@ func (c *rerenderCommand) Run(ctx context.Context, std streams) (err error) {
 // decide sends the message after a look at the job's record: what can't be decided is
 // said at once, and not by a dead letter.
 func (f *reviewFlags) decide(ctx context.Context, std streams, r event.Request) error {
-	if f.QueueURL == "" {
-		return usagef("--queue-url is missing: the URL of the SQS queue")
+	if err := checkQueue("--queue-url", f.QueueURL, ""); err != nil {
+		return err
 	}
 	records, _, err := f.open(ctx)
 	if err != nil {

@@ -199,8 +199,8 @@ func readMessage(in io.Reader, name string) ([]byte, error) {
 // send puts on the queue what the daemon will understand, and nothing else. It prints
 // the ids of the jobs that come of it.
 func (c *sendCommand) send(ctx context.Context, std streams, body []byte) error {
-	if c.QueueURL == "" {
-		return usagef("--queue-url is missing: the URL of the SQS queue")
+	if err := checkQueue("--queue-url", c.QueueURL, ""); err != nil {
+		return err
 	}
 	body, ids, err := c.identify(body)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/mosaicd/mosaicd/jobs"
+	"github.com/mosaicd/mosaicd/worker"
 )
 
 // allowFlags say which buckets others may name.
@@ -53,4 +54,16 @@ func (f coverFlags) settings() (jobs.Settings, error) {
 		return s, usagef("--%w", err) // its text starts with the flag's name
 	}
 	return s, nil
+}
+
+// checkQueue refuses the URL of a queue, as a flag has it, that is missing or of a queue
+// that mosaicd does not work.
+func checkQueue(flag, value, what string) error {
+	switch {
+	case value == "":
+		return usagef("%s is missing: the URL of the SQS queue%s", flag, what)
+	case worker.IsFIFO(value):
+		return usagef("%s: %s is a FIFO queue: name a standard queue, S3 sends no events to FIFO queues", flag, value)
+	}
+	return nil
 }
