@@ -237,7 +237,7 @@ func (h *Handler) folder(job Job, step Step, d *transcode.Document, several bool
 		if err != nil {
 			return to, err
 		}
-		if r != nil && len(r.Steps) > 0 && !r.Sidecar {
+		if r != nil && len(r.Steps) > 0 && !r.Sidecar.Wait {
 			return to, failf(CodeInvalidRoute, "destination %s: route %s would start a job for each file written there: choose another bucket, or put a route without steps for that prefix before it", to, r.Name)
 		}
 	}

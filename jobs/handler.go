@@ -138,7 +138,14 @@ func (h *Handler) upload(ctx context.Context, log *zap.Logger, e event.ObjectCre
 		return nil
 	}
 	if event.IsSidecar(e.Key) {
-		return h.sidecar(ctx, log, e, message)
+		if h.cfg.Routes.TakesSidecars(e.Bucket) {
+			return h.sidecar(ctx, log, e, message)
+		}
+		route, err := h.route(ctx, e.Location(), e.ETag, e.Size)
+		if err != nil {
+			return err
+		}
+		return h.ignore(ctx, log, e, route, reasonNoSidecars, message)
 	}
 	if e.Size == event.UnknownSize {
 		o, err := h.store.head(ctx, Identity{Location: e.Location(), ETag: e.ETag})

@@ -130,7 +130,7 @@ func TestHandlePublishesLater(t *testing.T) {
 func TestAcceptedJobSurvivesRoutes(t *testing.T) {
 	t.Parallel()
 	const before = `
-  - {name: videos, match: {suffix: [.mp4, clip.json]}, steps: [{mosaic: {destination: "s3://results/before/{key}"}}]}`
+  - {name: videos, match: {suffix: [.mp4, clip.json]}, sidecar: {}, steps: [{mosaic: {destination: "s3://results/before/{key}"}}]}`
 	for name, after := range map[string]func(*Config){
 		"no steps":                  routed("\n  - {name: none, match: {suffix: .mp4}, steps: []}"),
 		"another match":             routed("\n  - {name: none, match: {suffix: .mov}, steps: [mosaic]}"),

@@ -291,6 +291,9 @@ func fromSidecar(e event.ObjectCreated, s event.Sidecar, source event.Location, 
 	if !slices.IsSortedFunc(s.Steps, func(a, b string) int { return slices.Index(inOrder, a) - slices.Index(inOrder, b) }) || len(slices.Compact(slices.Clone(s.Steps))) != len(s.Steps) {
 		return job, failf(CodeInvalidRequest, "steps: must be in the order %s, each at most once", strings.Join(inOrder, ", "))
 	}
+	if err := cmp.Or(permit(s, r), permitSteps(s.Steps, r)); err != nil {
+		return job, err
+	}
 	route := *r
 	route.Steps = chosen(s.Steps, r.Steps)
 	if err := job.follow(&route, e.Time, c); err != nil {
@@ -298,8 +301,15 @@ func fromSidecar(e event.ObjectCreated, s event.Sidecar, source event.Location, 
 	}
 	transcodes := false
 	for i := range job.Steps {
-		if err := job.Steps[i].override(s, source.Bucket, e.Key); err != nil {
+		step := &job.Steps[i]
+		has := *step
+		if err := step.override(s, source.Bucket, e.Key); err != nil {
 			return job, err
+		}
+		if step.Kind == KindMosaic {
+			if err := permitCover(has, *step, r); err != nil {
+				return job, err
+			}
 		}
 		transcodes = transcodes || job.Steps[i].Kind == KindTranscode
 	}
@@ -319,9 +329,28 @@ func fromSidecar(e event.ObjectCreated, s event.Sidecar, source event.Location, 
 		} else if !folder && last.Kind == KindTranscode {
 			return job, failf(CodeInvalidRequest, "destination: must end with a slash, as a transcode writes many objects (got %q)", s.Destination)
 		}
+		if err := job.permitDestination(to, *last, r, e.Time, c); err != nil {
+			return job, err
+		}
 		last.Destination = to
 	}
 	return job, job.judgeClips()
+}
+
+// permitDestination judges the destination that a sidecar names for the last step.
+func (j *Job) permitDestination(to event.Location, last Step, r *routes.Route, at time.Time, c Config) error {
+	var region event.Location
+	if r.Sidecar.Destination != "" {
+		var err error
+		if region, err = expand(r.Sidecar.Destination, j.tokens(at)); err != nil {
+			return failf(CodeInvalidRoute, "route %s: sidecar.destination: %w", r.Name, err)
+		}
+	}
+	has := last.Destination
+	if has.Bucket == "" {
+		has = event.Location{Bucket: c.OutputBucket, Key: c.TranscodePrefix + c.apart(last.title(*j)) + "/"}
+	}
+	return c.permitDestination(to, has, region, r)
 }
 
 // inOrder are the kinds of steps in the only order that makes sense: renditions
@@ -358,13 +387,19 @@ func (s *Step) override(by event.Sidecar, bucket, sidecar string) error {
 	if by.Template != "" || by.Settings.Bucket != "" {
 		t.Own, t.Ladder, t.Settings, t.Template = true, nil, "", by.Template
 		if by.Settings.Bucket != "" {
+			if _, err := own("settings", bucket, sidecar, by.Settings.String()); err != nil {
+				return err
+			}
 			t.Settings = by.Settings.String()
 		}
 	}
-	for _, clip := range by.Clips {
+	for i, clip := range by.Clips {
 		c := event.Clip{Start: clip.Start, End: clip.End}
 		if clip.SrcVideo != "" {
-			c.Source = beside(bucket, sidecar, clip.SrcVideo)
+			var err error
+			if c.Source, err = own(fmt.Sprintf("clips[%d].srcVideo", i), bucket, sidecar, clip.SrcVideo); err != nil {
+				return err
+			}
 		}
 		t.Clips = append(t.Clips, c)
 	}
@@ -386,16 +421,27 @@ func (j Job) judgeClips() error {
 	return nil
 }
 
-// beside is the object that a sidecar names: a URI, a key that begins with a
-// slash, or a name in the sidecar's folder.
-func beside(bucket, sidecar, name string) event.Location {
+// own is the object that a sidecar names: by a URI, by a key that begins with a slash,
+// by a name in the sidecar's folder or, as other watch folders have it, by a key from
+// the bucket's root. It must lie in the sidecar's own folder, whoever owns the others.
+func own(field, bucket, sidecar, name string) (event.Location, error) {
+	folder := folderOf(sidecar)
+	var candidates []event.Location
 	switch {
 	case strings.HasPrefix(name, "s3://"):
-		return location(name)
+		candidates = []event.Location{location(name)}
 	case strings.HasPrefix(name, "/"):
-		return event.Location{Bucket: bucket, Key: name[1:]}
+		candidates = []event.Location{{Bucket: bucket, Key: name[1:]}}
+	default:
+		candidates = []event.Location{{Bucket: bucket, Key: folder + name}, {Bucket: bucket, Key: name}}
 	}
-	return event.Location{Bucket: bucket, Key: folderOf(sidecar) + name}
+	for _, at := range candidates {
+		if at.Bucket == bucket && folderOf(at.Key) == folder && at.Key != folder && !climbs(at.Key) && at.Key != sidecar {
+			return at, nil
+		}
+	}
+	return event.Location{}, failf(CodeNotAllowed, "%s: %q is no other object in the folder of the %s, %s",
+		field, name, event.SidecarName, event.Location{Bucket: bucket, Key: folder})
 }
 
 // folderOf is the part of a key up to its last slash, with it.

@@ -19,7 +19,10 @@ func Preview(e event.ObjectCreated, contentType string, c Config) (job *Job, rea
 		return nil, reason, nil
 	}
 	if event.IsSidecar(e.Key) {
-		return nil, "it says itself what is to be done with the video that it names", nil
+		if !c.Routes.TakesSidecars(e.Bucket) {
+			return nil, reasonNoSidecars, nil
+		}
+		return nil, "by itself; what it starts follows from the video that it names: " + sidecars(c.Routes, e.Bucket), nil
 	}
 	route, err := c.Routes.Match(routes.Object{
 		Location: e.Location(), Bytes: e.Size, ContentType: func() (string, error) { return contentType, nil },
@@ -42,6 +45,19 @@ func Preview(e event.ObjectCreated, contentType string, c Config) (job *Job, rea
 	return &j, "", nil
 }
 
+// sidecars say what a clip.json of a bucket may do, by the route of its video.
+func sidecars(table *routes.Routes, bucket string) string {
+	var all []string
+	for _, r := range table.Routes {
+		if r.Match.Bucket(bucket) {
+			all = append(all, "of route "+r.Name+" it "+r.Sidecar.String())
+		}
+	}
+	return strings.Join(all, "; ")
+}
+
+const reasonNoSidecars = "no route takes a " + event.SidecarName + " there: sidecar in the routes allows them"
+
 const reasonOurs = "it lies where mosaicd writes"
 
 // idleReason says why an object that was created starts no job; empty: it does.
@@ -55,7 +71,7 @@ func idleReason(e event.ObjectCreated, route *routes.Route) string {
 		return "it is empty"
 	case len(route.Steps) == 0:
 		return "route " + route.Name + " has no steps"
-	case route.Sidecar:
+	case route.Sidecar.Wait:
 		return "route " + route.Name + " waits for a " + event.SidecarName + " that names it"
 	}
 	return ""

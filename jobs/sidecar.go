@@ -3,7 +3,6 @@ package jobs
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"go.uber.org/zap"
 
@@ -33,35 +32,56 @@ func (h *Handler) readSidecar(ctx context.Context, e event.ObjectCreated) (Job, 
 	if err != nil {
 		return unread, &Failure{Code: CodeInvalidSidecar, Err: err}
 	}
-	source, err := h.named(ctx, e, s.SrcVideo)
+	at, err := own("srcVideo", e.Bucket, e.Key, s.SrcVideo)
 	if err != nil {
 		return unread, err
 	}
-	route, err := h.route(ctx, source.Location, source.etag, source.bytes)
+	if h.cfg.ours(at) {
+		return unread, failf(CodeNotAllowed, "srcVideo: %q lies where mosaicd writes", at)
+	}
+	source, err := h.store.head(ctx, Identity{Location: at})
+	if err != nil {
+		return unread, err
+	}
+	route, err := h.route(ctx, at, source.etag, source.bytes)
 	if err != nil {
 		return unread, err
 	}
 	if route == nil {
-		route = &routes.Route{Name: "none"}
+		return unread, failf(CodeNotAllowed, "srcVideo: no route is for %q", at)
 	}
-	at := source.Location
-	at.VersionID = "" // what is asked for is the key; which object that is follows
 	job, err := fromSidecar(e, s, at, route, h.cfg)
 	seen := source.identity()
 	job.seen = &seen
-	return job, err
+	if err != nil {
+		return job, err
+	}
+	return job, h.judgeJoined(ctx, job, route)
 }
 
-// named finds the video that a sidecar names: beside the sidecar or, as other
-// watch folders have it, from the bucket's root.
-func (h *Handler) named(ctx context.Context, e event.ObjectCreated, name string) (object, error) {
-	at := beside(e.Bucket, e.Key, name)
-	o, err := h.store.head(ctx, Identity{Location: at})
-	var f *Failure
-	if errors.As(err, &f) && f.Code == CodeSourceGone && !strings.Contains(name, "://") && at.Key != name {
-		if root, rootErr := h.store.head(ctx, Identity{Location: event.Location{Bucket: e.Bucket, Key: name}}); rootErr == nil {
-			return root, nil
+// judgeJoined refuses clips of videos that another route is for than for the source:
+// with that their faces might have to be covered, or not be streamed at all.
+func (h *Handler) judgeJoined(ctx context.Context, job Job, route *routes.Route) error {
+	judged := map[event.Location]bool{job.Source: true}
+	for _, s := range job.Steps {
+		for i, clip := range s.Transcode.Clips {
+			at := clip.Source
+			if at.Bucket == "" || judged[at] {
+				continue
+			}
+			judged[at] = true
+			o, err := h.store.head(ctx, Identity{Location: at})
+			if err != nil {
+				return err
+			}
+			r, err := h.route(ctx, at, o.etag, o.bytes)
+			if err != nil {
+				return err
+			}
+			if r == nil || r.Name != route.Name {
+				return failf(CodeNotAllowed, "clips[%d].srcVideo: %q would be joined to a video of route %s, which is not its own", i, at, route.Name)
+			}
 		}
 	}
-	return o, err
+	return nil
 }

@@ -21,7 +21,8 @@ func tagging(key, value string) *s3types.Tagging {
 	return &s3types.Tagging{TagSet: []s3types.Tag{{Key: &key, Value: &value}}}
 }
 
-const steps = "  - {name: videos, match: {suffix: .mp4}, sidecar: wait, steps: [{mosaic: {blocks: 5}}, transcode]}\n"
+const steps = "  - {name: videos, match: {suffix: .mp4}, sidecar: {wait: true, allow: [style, clips, blocks, template], weaken: [steps], destination: 's3://results/'}, " +
+	"steps: [{mosaic: {blocks: 5}}, transcode]}\n"
 
 // clip uploads a clip.json and handles its event.
 func (b *bench) clip(key, body string) error {
@@ -86,7 +87,7 @@ func TestSidecarFails(t *testing.T) {
 		"uncovered first":   {`{"srcVideo":"a.mp4","steps":["transcode","mosaic"]}`, CodeInvalidRequest, "order"},
 		"twice":             {`{"srcVideo":"a.mp4","steps":["mosaic","mosaic"]}`, CodeInvalidRequest, "once"},
 		"not into a folder": {`{"srcVideo":"a.mp4","destination":"s3://results/x.mp4"}`, CodeInvalidRequest, "slash"},
-		"route without":     {`{"srcVideo":"a.txt"}`, CodeInvalidRequest, "steps"},
+		"no route":          {`{"srcVideo":"a.txt"}`, CodeNotAllowed, "no route is for"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -67,6 +67,9 @@ func (c *checkCommand) Run(ctx context.Context, std streams) error {
 		terminal.Fprintf(std.out, "the routes are valid:\n")
 		for _, r := range table.Routes {
 			terminal.Fprintf(std.out, "  %s: %s\n", r.Name, steps(r))
+			if r.Sidecar.On {
+				terminal.Fprintf(std.out, "    a clip.json %s\n", r.Sidecar)
+			}
 		}
 		return nil
 	}
@@ -140,17 +143,19 @@ func (c *checkCommand) explain(std streams, what string, e event.Event, cfg jobs
 	case event.Unreadable:
 		say("%s: %s: the message goes to the dead-letter queue when the other records were worked", what, e.Reason)
 	case event.Request:
-		if err := cfg.JudgeRequest(e); err != nil {
-			if c.OutputBucket == "" {
-				err = fmt.Errorf("%w (the output bucket is not known here: --output-bucket)", err)
-			}
-			say("%s: refused: %v", what, err)
-			return nil
-		}
+		what += ": " + e.Kind
 		if e.Source.Bucket == "" {
-			say("%s: %s, collection %s, as the message says", what, e.Kind, e.Options.Collection)
+			what += ", collection " + e.Options.Collection + ", as the message says"
 		} else {
-			say("%s: %s of %s, as the message says", what, e.Kind, e.Source)
+			what += " of " + e.Source.String() + ", as the message says"
+		}
+		switch err := cfg.JudgeRequest(e); {
+		case err == nil:
+			say("%s", what)
+		case c.OutputBucket == "": // which a message may name
+			say("%s; with no more than these settings it is refused: %v", what, err)
+		default:
+			say("%s: refused: %v", what, err)
 		}
 	case event.MediaConvertChanged:
 		say("%s: MediaConvert says %s of its job %s: the job that started it goes on", what, e.Status, e.JobID)

@@ -70,7 +70,7 @@ func TestCheckOfMessages(t *testing.T) {
 	t.Parallel()
 	message := write(t, "message.json", `{"version":1,"kind":"mosaic","source":"s3://secret/a.mp4","destination":"s3://results/a.mp4"}`)
 	code, out, stderr := call(t, nil, "check", message)
-	if code != exitDone || !strings.Contains(out, "refused: source: messages may not read bucket secret: --source-buckets") {
+	if code != exitDone || !strings.Contains(out, "it is refused: source: messages may not read bucket secret: --source-buckets") {
 		t.Errorf("exit code %d\n%s%s", code, out, stderr)
 	}
 	code, out, stderr = call(t, nil, "check", message, "s3://other/a.mp4", "--source-buckets", "secret", "--output-bucket", "results")

@@ -37,6 +37,8 @@ type Sidecar struct {
 	Destination string // s3:// URI; of a folder when it ends with a slash
 	Options     Options
 	Regions     json.RawMessage // as in a Request
+	// Fields are those of the other fields that are there, in the order of SidecarFields.
+	Fields []string
 	// Extra is every field that is not mosaicd's own. It goes into the result as
 	// it is.
 	Extra map[string]json.RawMessage
@@ -68,6 +70,9 @@ var (
 	sidecarSteps = []string{KindMosaic, KindTranscode, "remux"}
 )
 
+// SidecarFields returns the names of all fields but srcVideo.
+func SidecarFields() []string { return names(sidecarReaders)[1:] }
+
 // IsSidecar reports whether an object of that key is a sidecar.
 func IsSidecar(key string) bool { return key[strings.LastIndexByte(key, '/')+1:] == SidecarName }
 
@@ -88,6 +93,11 @@ func DecodeSidecar(body []byte) (Sidecar, error) {
 	}
 	if err := s.validate(); err != nil {
 		return Sidecar{}, err
+	}
+	for _, name := range SidecarFields() {
+		if message.has(name) {
+			s.Fields = append(s.Fields, name)
+		}
 	}
 	s.Extra = message.beyond(names(sidecarReaders))
 	return s, nil

@@ -13,7 +13,7 @@ func Like(pattern, text string) bool { return like(pattern, text) }
 // steps is for it. A route that names no bucket is for every bucket.
 func (r *Routes) Takes(bucket string) bool {
 	return slices.ContainsFunc(r.Routes, func(r Route) bool {
-		return len(r.Steps) > 0 && (r.Match.Buckets == nil || slices.ContainsFunc(r.Match.Buckets, func(p string) bool { return like(p, bucket) }))
+		return (len(r.Steps) > 0 || r.Sidecar.On) && r.Match.Bucket(bucket)
 	})
 }
 
@@ -22,7 +22,7 @@ func (r *Routes) Takes(bucket string) bool {
 func (r *Routes) Named() []string {
 	var names []string
 	for _, r := range r.Routes {
-		if len(r.Steps) == 0 {
+		if len(r.Steps) == 0 && !r.Sidecar.On {
 			continue
 		}
 		names = append(names, r.Match.named()...)

@@ -34,10 +34,15 @@ func (r *Routes) Match(o Object) (*Route, error) {
 // object judges all but the content type.
 func (m Match) object(o Object) bool {
 	key := strings.ToLower(o.Key)
-	return (m.Buckets == nil || slices.ContainsFunc(m.Buckets, func(b string) bool { return like(b, o.Bucket) })) &&
+	return m.Bucket(o.Bucket) &&
 		(m.Prefixes == nil || slices.ContainsFunc(m.Prefixes, func(p string) bool { return strings.HasPrefix(o.Key, p) })) &&
 		(m.Suffixes == nil || slices.ContainsFunc(m.Suffixes, func(s string) bool { return strings.HasSuffix(key, strings.ToLower(s)) })) &&
 		(o.Bytes < 0 || o.Bytes >= m.MinBytes && (m.MaxBytes == 0 || o.Bytes <= m.MaxBytes))
+}
+
+// Bucket reports whether objects of a bucket may match.
+func (m Match) Bucket(name string) bool {
+	return m.Buckets == nil || slices.ContainsFunc(m.Buckets, func(b string) bool { return like(b, name) })
 }
 
 func (m Match) contentType(of string) bool {

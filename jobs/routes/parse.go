@@ -141,7 +141,7 @@ var routeReaders = []reader[Route]{
 		}
 		return nil
 	}},
-	{"sidecar", func(r *Route, n node) error { return n.word(&r.Sidecar, "wait") }},
+	{"sidecar", readSidecar},
 	{"steps", readSteps},
 	{"ignored", func(r *Route, n node) error { return n.word(&r.PublishIgnored, "publish") }},
 	{"progress", func(r *Route, n node) error { return n.word(&r.PublishProgress, "publish") }},

@@ -51,7 +51,7 @@ func TestParse(t *testing.T) {
 				Buckets: []string{"my-uploads"}, Prefixes: []string{"live/", "rec/"}, Suffixes: []string{".ts", ".mp4"},
 				MinBytes: 1000, MaxBytes: 50e9, ContentTypes: []string{"video/*"},
 			},
-			Sidecar: true,
+			Sidecar: Sidecar{On: true, Wait: true},
 			Steps: []Step{
 				{Kind: Remux},
 				{Kind: Mosaic, Destination: "s3://covered/{dir}/{name}.mp4", Options: event.Options{

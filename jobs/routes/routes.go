@@ -2,7 +2,11 @@
 // which options. Pure: the caller reads the file.
 package routes
 
-import "github.com/mosaicd/mosaicd/jobs/event"
+import (
+	"slices"
+
+	"github.com/mosaicd/mosaicd/jobs/event"
+)
 
 // Kinds of steps.
 const (
@@ -19,12 +23,41 @@ type Route struct {
 	Name    string
 	Match   Match
 	Steps   []Step // none: the object is ignored
-	Sidecar bool   // a video starts only by a clip.json that names it
+	Sidecar Sidecar
 	// PublishIgnored asks for a result also for objects that start no job.
 	PublishIgnored bool
 	// PublishProgress asks for results of status progressing on the way.
 	PublishProgress bool
 	After           After
+}
+
+// A Sidecar says what a clip.json may decide about a video of a route. The zero value:
+// nothing, and it starts no job.
+type Sidecar struct {
+	On   bool // a clip.json may start a job
+	Wait bool // a video starts only by a clip.json that names it
+	// Allow are the fields that it may set; of those that say how faces are covered, to
+	// nothing weaker than the route has.
+	Allow []string
+	// Weaken are the fields that it may set to anything: see Weakenings.
+	Weaken []string
+	// Destination is a folder, an s3:// URI with tokens, in which the destination that a
+	// clip.json names must lie; empty: the folder of what the route writes for the video.
+	Destination string
+}
+
+// Weakenings are the fields of a clip.json that can take covers away.
+var Weakenings = []string{"steps", "regions", "style", "blocks", "allowWeak", "margin", "cover", "similarity", "collection"}
+
+// May reports whether a field may be set.
+func (s Sidecar) May(field string) bool { return slices.Contains(s.Allow, field) || s.MayWeaken(field) }
+
+// MayWeaken reports whether a field may take covers away.
+func (s Sidecar) MayWeaken(field string) bool { return slices.Contains(s.Weaken, field) }
+
+// TakesSidecars reports whether a clip.json of a bucket may start a job.
+func (r *Routes) TakesSidecars(bucket string) bool {
+	return slices.ContainsFunc(r.Routes, func(r Route) bool { return r.Sidecar.On && r.Match.Bucket(bucket) })
 }
 
 // Match selects objects. Each condition that is set must hold; of a list, one.
