@@ -44,8 +44,15 @@ func TestRunNamesWhatIsMissing(t *testing.T) {
 			t.Parallel()
 			code, _, stderr := call(t, ca.environ, append([]string{"run"}, ca.args...)...)
 			last := stderr[strings.LastIndex(strings.TrimSpace(stderr), "\n")+1:]
-			if code != exitUsage || !strings.HasPrefix(last, "mosaicd: ") {
+			// One line for a person, or, once it has begun, nothing but the log.
+			plain := strings.HasPrefix(stderr, "mosaicd: ") && strings.Count(stderr, "\n") == 1
+			if code != exitUsage || !plain && !strings.Contains(last, `"event":"daemon_failed"`) {
 				t.Fatalf("exit code %d\n%s", code, stderr)
+			}
+			for line := range strings.Lines(stderr) {
+				if err := judgeLine(line); !plain && err != nil {
+					t.Errorf("%v: %s", err, line)
+				}
 			}
 			for _, want := range ca.says {
 				if !strings.Contains(last, want) {

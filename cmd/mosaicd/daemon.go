@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -107,8 +108,10 @@ func (d *daemon) work(ctx context.Context) error {
 	ctx, drain := context.WithCancel(ctx)
 	defer drain()
 	g, worked := errgroup.WithContext(ctx)
-	g.Go(func() error { d.handler.Reconcile(worked); return nil })
-	g.Go(func() error { defer drain(); return d.worker.Run(ctx) })
+	g.Go(func() error {
+		return caught(drain, func() error { d.handler.Reconcile(worked); return nil })
+	})
+	g.Go(func() error { defer drain(); return caught(drain, func() error { return d.worker.Run(ctx) }) })
 	if d.cfg.instance {
 		g.Go(func() error {
 			if ecs.NewInstance(ecs.MetadataURL).Wait(ctx) {
@@ -125,4 +128,16 @@ func (d *daemon) work(ctx context.Context) error {
 		})
 	}
 	return g.Wait()
+}
+
+// caught calls f, and makes an error of its panic: a line of the log, where the Go runtime would write text. The rest of
+// the daemon drains then.
+func caught(drain func(), f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("panic: %v: %s", v, debug.Stack())
+			drain()
+		}
+	}()
+	return f()
 }

@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+	"go.uber.org/zap"
 
 	"github.com/mosaicd/mosaicd/ffmpeg/sandbox"
 	"github.com/mosaicd/mosaicd/internal/terminal"
@@ -86,8 +87,12 @@ func run(ctx context.Context, args []string, std streams) int {
 	if err == nil {
 		return exitDone
 	}
-	// One line, whatever a file or a peer said.
-	fmt.Fprintln(std.err, "mosaicd: "+terminal.EscapeError(err))
+	if d, ok := errors.AsType[daemonError](err); ok {
+		d.log.Error("daemon_failed", zap.Error(err))
+	} else {
+		// One line, whatever a file or a peer said.
+		fmt.Fprintln(std.err, "mosaicd: "+terminal.EscapeError(err))
+	}
 	if errors.As(err, new(usageError)) {
 		return exitUsage
 	}

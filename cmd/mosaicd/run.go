@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
@@ -92,7 +93,16 @@ func (c *runCommand) Run(ctx context.Context, std streams) error {
 	if err := os.MkdirAll(c.scratch(), 0o700); err != nil {
 		return usagef("--scratch: %w", err)
 	}
-	aws, err := awsConfig(ctx)
+	counts, out := newMetrics(), zapcore.Lock(zapcore.AddSync(terminal.JSON(std.err)))
+	m := &meter{metrics: counts}
+	if c.EMF {
+		m.emf, m.namespace = out, c.EMFNamespace
+	}
+	log := newLogger(out, c.LogLevel, m)
+	if c.Machine != "" {
+		log = log.With(zap.String("machine", c.Machine))
+	}
+	aws, err := awsConfig(ctx, logSDK(log))
 	if err != nil {
 		return err
 	}
@@ -104,20 +114,21 @@ func (c *runCommand) Run(ctx context.Context, std streams) error {
 	if err := judgeRoutesPlace(c.Routes, config); err != nil {
 		return err
 	}
-	counts, out := newMetrics(), zapcore.Lock(zapcore.AddSync(terminal.JSON(std.err)))
-	m := &meter{metrics: counts}
-	if c.EMF {
-		m.emf, m.namespace = out, c.EMFNamespace
-	}
-	log := newLogger(out, c.LogLevel, m)
-	if c.Machine != "" {
-		log = log.With(zap.String("machine", c.Machine))
-	}
-	level, err := c.judgeSandbox(ctx, log)
+	engine, err := c.engine()
 	if err != nil {
 		return err
 	}
-	engine, err := c.engine()
+	// From here on all that is written is the log.
+	logLibraries(log)
+	if err := c.serve(ctx, aws, engine, log, config, counts); err != nil {
+		return daemonError{err, log}
+	}
+	return nil
+}
+
+// serve is the daemon, its settings judged as far as one alone can be.
+func (c *runCommand) serve(ctx context.Context, aws aws.Config, engine *ffmpeg.Engine, log *zap.Logger, config jobs.Config, counts *metrics) error {
+	level, err := c.judgeSandbox(ctx, log)
 	if err != nil {
 		return err
 	}
