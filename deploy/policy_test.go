@@ -50,15 +50,9 @@ var besides = []string{"ecs:UpdateTaskProtection", "ecs:GetTaskProtection"}
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
 var withKey = []string{"kms:Decrypt", "kms:GenerateDataKey"}
 
-// peopleBesides are of calls in packages that are the daemon's as well: mosaicd status
-// and jobs read records through package jobs, cancel and jobs --reindex write there.
-var peopleBesides = []string{"s3:GetObject", "s3:ListBucket", "s3:PutObject"}
-
-// byBoth is what the daemon does for messages, and mosaicd faces for people.
-const byBoth = "jobs/collection/"
-
-// byPeople are the files of commands that people run with their own credentials.
-// The daemon is everything else, and the doctor, which looks with the daemon's eyes.
+// byPeople are the commands that people run with their own credentials and another
+// policy, which TestOperatorPolicy of cmd/mosaicd tries out. The daemon is everything
+// else, and the doctor, which looks with the daemon's eyes.
 var byPeople = map[string]bool{
 	"cmd/mosaicd/dlq.go": true, "cmd/mosaicd/send.go": true, "cmd/mosaicd/status.go": true, "cmd/mosaicd/wait.go": true, "cmd/mosaicd/faces.go": true,
 }
@@ -66,10 +60,10 @@ var byPeople = map[string]bool{
 // notDeployed are those that nobody runs against AWS.
 var notDeployed = []string{"cmd/mosaicd-demo", "internal/awslocal", "internal/likeness", "internal/sample", "internal/corpus", "bench", "deploy"}
 
-// calls are the SDK calls in the code: of the daemon, and of people.
-func calls(t *testing.T) (daemon, people map[string]bool) {
+// calls are the SDK calls in the daemon's code.
+func calls(t *testing.T) map[string]bool {
 	t.Helper()
-	daemon, people = map[string]bool{}, map[string]bool{}
+	daemon := map[string]bool{}
 	err := filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
 		name := strings.TrimPrefix(path, "../")
 		switch {
@@ -80,19 +74,12 @@ func calls(t *testing.T) (daemon, people map[string]bool) {
 				return filepath.SkipDir
 			}
 			return nil
-		case !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go"):
+		case !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") || byPeople[name]:
 			return nil
 		}
 		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
 		if err != nil {
 			return err
-		}
-		to := []map[string]bool{daemon}
-		switch {
-		case byPeople[name]:
-			to = []map[string]bool{people}
-		case strings.HasPrefix(name, byBoth):
-			to = []map[string]bool{daemon, people}
 		}
 		ast.Inspect(file, func(n ast.Node) bool {
 			made, ok := n.(*ast.CompositeLit)
@@ -106,9 +93,7 @@ func calls(t *testing.T) (daemon, people map[string]bool) {
 			of, ok := selector.X.(*ast.Ident)
 			if ok && slices.Contains(services, of.Name) {
 				if call, isInput := strings.CutSuffix(selector.Sel.Name, "Input"); isInput {
-					for _, calls := range to {
-						calls[of.Name+":"+call] = true
-					}
+					daemon[of.Name+":"+call] = true
 				}
 			}
 			return true
@@ -118,7 +103,7 @@ func calls(t *testing.T) (daemon, people map[string]bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return daemon, people
+	return daemon
 }
 
 // needed are the actions of calls.
@@ -220,24 +205,18 @@ func compare(t *testing.T, policy string, all []statement, needed map[string]boo
 	}
 }
 
-// TestPolicies holds the policies against the SDK calls that the code makes.
-func TestPolicies(t *testing.T) {
+// TestDaemonPolicy holds the policy against the SDK calls that the code makes.
+func TestDaemonPolicy(t *testing.T) {
 	t.Parallel()
-	daemon, people := calls(t)
-	if len(daemon) < 20 || len(people) < 5 {
-		t.Fatalf("the calls were not found: %v, %v", daemon, people)
+	daemon := calls(t)
+	if len(daemon) < 20 {
+		t.Fatalf("the calls were not found: %v", daemon)
 	}
 	byDaemon := needed(daemon)
 	for _, action := range slices.Concat(besides, withKey) {
 		byDaemon[action] = true
 	}
 	compare(t, "DaemonPolicy", statements(t, "cloudformation.yaml", "DaemonPolicy"), byDaemon)
-
-	byPeople := needed(people)
-	for _, action := range slices.Concat(peopleBesides, withKey) {
-		byPeople[action] = true
-	}
-	compare(t, "OperatorPolicy", statements(t, "cloudformation.yaml", "OperatorPolicy"), byPeople)
 }
 
 // TestTemplates has cfn-lint look at the templates.
