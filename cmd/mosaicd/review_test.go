@@ -2,10 +2,16 @@ package main
 
 import (
 	"encoding/json"
+	"image"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/chromedp/chromedp"
+
+	"github.com/mosaicd/mosaicd/internal/browser"
 	"github.com/mosaicd/mosaicd/jobs"
+	"github.com/mosaicd/mosaicd/jobs/faces"
 )
 
 // weakly covers faces so that the detector still finds them: with cells that are too fine.
@@ -101,5 +107,81 @@ func TestReview(t *testing.T) {
 	}
 	if n := c.waiting(c.dead); n != 0 {
 		t.Errorf("%d dead letters", n)
+	}
+}
+
+// TestReviewByPage goes the whole way of a review: a page, what a person draws and
+// strikes out on it, the file that the page saves, and the video that is made of it.
+func TestReviewByPage(t *testing.T) {
+	t.Parallel()
+	skipWithRace(t)
+	ctx := browser.Start(t)
+	c := newCloud(t)
+	c.environ = append(c.environ, "MOSAICD_ROUTES={version: 1, routes: [{name: all, steps: [{mosaic: {residual: review}}]}]}")
+	c.daemon(weakly...)
+	held := c.inReview("a.mp4")
+	before, _ := frames(t, video(t, shortScene))
+	first, _ := frames(t, c.get(held.Outputs[0].URI))
+
+	folder := t.TempDir()
+	page := filepath.Join(folder, "report.html")
+	code, _, stderr := call(t, nil, append([]string{"mosaic", "--verify", "--report", page, video(t, shortScene), filepath.Join(folder, "covered.mp4")}, weakly...)...)
+	if code != exitDone {
+		t.Fatal(stderr)
+	}
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(1200, 900), chromedp.Navigate("file://"+page)); err != nil {
+		t.Fatal(err)
+	}
+	type rectangle struct{ X, Y, Width, Height float64 }
+	shown, err := chromedp.Run(ctx, chromedp.Evaluate[rectangle](`(() => {
+		const el = document.querySelector(".shot.after");
+		el.scrollIntoView({block: "center"});
+		const {x, y, width, height} = el.getBoundingClientRect();
+		return {X: x, Y: y, Width: width, Height: height};
+	})()`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Along the lower edge, where no face goes; and face 1 is struck out.
+	if err := browser.Drag(ctx, shown.X+0.05*shown.Width, shown.Y+0.86*shown.Height, shown.X+0.95*shown.Width, shown.Y+0.98*shown.Height); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`(() => {
+		document.querySelector("button[aria-label='strike out face 1']").click();
+		return true;
+	})()`)); err != nil {
+		t.Fatal(err)
+	}
+	saved := browser.Download(ctx, t, "regions.json", chromedp.Click(chromedp.CSS("#save")))
+	regions, err := faces.ParseRegions(saved)
+	if err != nil || len(regions.Add) != 1 || len(regions.Except) == 0 {
+		t.Fatalf("%v in\n%s", err, saved)
+	}
+	code, out, stderr := call(t, c.environ, "rerender", "s3://uploads/a.mp4", "--wait", "--regions", write(t, "regions.json", string(saved)))
+	if code != exitReview { // faces are still found, as the covers are as weak as before
+		t.Fatalf("exit code %d\n%s%s", code, out, stderr)
+	}
+	anew := c.result()
+	if anew.ID != held.Job+"-1-2" || anew.Outputs[0].URI != held.Outputs[0].URI {
+		t.Errorf("result is %+v", anew)
+	}
+	second, _ := frames(t, c.get(anew.Outputs[0].URI))
+	if len(second) != len(before) || len(first) != len(before) {
+		t.Fatalf("%d and %d frames of %d", len(first), len(second), len(before))
+	}
+	// The middles of what was drawn, and of what is not covered any more.
+	in := func(b faces.Box) func(image.Point) bool {
+		w, h := float64(shortScene.Size.X), float64(shortScene.Size.Y)
+		r := image.Rect(int(b.Left*w), int(b.Top*h), int((b.Left+b.Width)*w), int((b.Top+b.Height)*h)).Inset(12)
+		return func(p image.Point) bool { return p.In(r) }
+	}
+	middle := len(before) / 2
+	drawn := in(regions.Add[0].Box)
+	if was, is := difference(before[middle], first[middle], drawn), difference(before[middle], second[middle], drawn); is < 2*was {
+		t.Errorf("what was drawn differs from the source by %.1f, before by %.1f", is, was)
+	}
+	struck := in(regions.Except[0].Box)
+	if was, is := difference(before[middle], first[middle], struck), difference(before[middle], second[middle], struck); was < 1.3*is {
+		t.Errorf("what was struck out differs from the source by %.1f, before by %.1f", is, was)
 	}
 }

@@ -178,6 +178,9 @@ func (b Box) within(other Box) bool {
 // from inside a rectangle to inside it was never outside: what is between two keys is
 // left out where both are in it.
 func (t Track) without(r Region) Tracks {
+	if !slices.ContainsFunc(t.within(r.Span), func(k Key) bool { return k.Box.within(r.Box) }) {
+		return Tracks{t}
+	}
 	var cut Track // with keys where the region begins and ends
 	for i, k := range t {
 		for _, at := range []time.Duration{r.Start, r.End} {
@@ -214,9 +217,18 @@ func (t Track) without(r Region) Tracks {
 // larger than the track's boxes are in its time, so that no other face is in it.
 func (t Track) Exceptions() []Region {
 	const (
-		longest = time.Minute
-		looser  = 1.5 // how much larger than the largest box
+		longest = 5 * time.Minute
+		looser  = 1.5 // how much larger a region is than its largest box
+		most    = 100 // so that several tracks fit into MaxRegions
 	)
+	all := t.exceptions(longest, looser)
+	for by := looser; len(all) > most; by *= 2 {
+		all = t.exceptions(time.Duration(by)*longest, by)
+	}
+	return all
+}
+
+func (t Track) exceptions(longest time.Duration, looser float64) []Region {
 	var all []Region
 	for i := 0; i < len(t); {
 		r := Region{Box: t[i].Box, Span: Span{t[i].At, t[i].At + time.Millisecond}}

@@ -1,16 +1,24 @@
 package report
 
 import (
+	"crypto/sha256"
 	_ "embed" // the page
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"html/template"
 	"io"
+	"math"
 	"time"
+
+	"github.com/mosaicd/mosaicd/jobs/faces"
 )
 
 //go:embed page.html
 var pageText string
+
+//go:embed page.js
+var pageScript string
 
 var pageTemplate = template.Must(template.New("page").Parse(pageText))
 
@@ -38,6 +46,61 @@ type page struct {
 	Limits   []bar
 	Residual []link
 	Shots    []shot
+	Data     pageData
+	Script   template.JS
+	Hash     string // of the script: the page runs no other
+}
+
+// A pageData is what the script knows beside the page: regions in the form that
+// faces.ParseRegions reads.
+type pageData struct {
+	Duration float64        `json:"duration"` // seconds
+	Add      []regionForm   `json:"add"`
+	Only     []regionForm   `json:"only"`
+	Except   []regionForm   `json:"except"`
+	Tracks   [][]regionForm `json:"tracks"` // what leaves each of the tracks out
+}
+
+// A regionForm is a rectangle or a span of time, in ratios of the picture and seconds.
+type regionForm struct {
+	Left   *float64 `json:"left,omitempty"`
+	Top    *float64 `json:"top,omitempty"`
+	Width  *float64 `json:"width,omitempty"`
+	Height *float64 `json:"height,omitempty"`
+	Start  float64  `json:"start"`
+	End    *float64 `json:"end,omitempty"` // nil: to the end
+}
+
+func newSpanForm(s faces.Span) regionForm {
+	f := regionForm{Start: s.Start.Seconds()}
+	if s.End < 24*time.Hour { // a longer one is that of no video
+		f.End = new(s.End.Seconds())
+	}
+	return f
+}
+
+func newRegionForms(all []faces.Region) []regionForm {
+	forms := make([]regionForm, 0, len(all))
+	for _, r := range all {
+		f := newSpanForm(r.Span)
+		f.Left, f.Top, f.Width, f.Height = fine(r.Left), fine(r.Top), fine(r.Width), fine(r.Height)
+		forms = append(forms, f)
+	}
+	return forms
+}
+
+// fine is a ratio to a hundred thousandth of the picture.
+func fine(v float64) *float64 { return new(math.Round(v*1e5) / 1e5) }
+
+func (r Report) data() pageData {
+	d := pageData{Duration: r.Duration.Seconds(), Add: newRegionForms(r.Regions.Add), Except: newRegionForms(r.Regions.Except), Only: []regionForm{}, Tracks: [][]regionForm{}}
+	for _, s := range r.Regions.Only {
+		d.Only = append(d.Only, newSpanForm(s))
+	}
+	for _, t := range r.Tracks[:min(len(r.Tracks), maxRows)] {
+		d.Tracks = append(d.Tracks, newRegionForms(t.Exceptions()))
+	}
+	return d
 }
 
 // A tick is a label of the time line.
@@ -53,6 +116,7 @@ type bar struct{ From, Width float64 }
 type row struct {
 	Label       string
 	Own         bool // a person's region
+	Index       int  // of the track or region
 	Bar         bar
 	First, Last string
 	Seconds     string
@@ -66,6 +130,7 @@ type link struct {
 
 type shot struct {
 	ID, At        string
+	Seconds       float64
 	Before, After template.URL
 	Covers, Left  []mark
 }
@@ -75,22 +140,29 @@ type mark struct {
 	Left, Top, Width, Height float64
 	Label                    string
 	High                     bool // there is no room for the label above it
+	Own                      bool // a person's region
+	Index                    int  // of the track or region
+	Where                    string
+	JSON                     string // a cover of it, in ratios
 }
 
 func (r Report) page() page {
 	p := page{
 		Report: r, Size: fmt.Sprintf("%d×%d", r.Width, r.Height), Length: clock(r.Duration),
 		Good: r.Verified && len(r.Residual) == 0, Ticks: ticks(r.Duration),
+		Data: r.data(), Script: template.JS(pageScript),
 	}
+	sum := sha256.Sum256([]byte(pageScript))
+	p.Hash = "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 	for i, t := range r.Tracks {
 		if i == maxRows {
 			p.More = len(r.Tracks) - maxRows
 			break
 		}
-		p.Rows = append(p.Rows, r.row(fmt.Sprintf("face %d", i+1), t[0].At, t[len(t)-1].At, false))
+		p.Rows = append(p.Rows, r.row(i, t[0].At, t[len(t)-1].At, false))
 	}
 	for i, a := range r.Regions.Add {
-		p.Rows = append(p.Rows, r.row(fmt.Sprintf("region %d", i+1), a.Start, a.End, true))
+		p.Rows = append(p.Rows, r.row(i, a.Start, a.End, true))
 	}
 	for _, s := range r.Regions.Only {
 		p.Limits = append(p.Limits, r.bar(s.Start, s.End))
@@ -104,17 +176,21 @@ func (r Report) page() page {
 	for _, m := range r.Moments {
 		p.Before = p.Before || m.Before != nil
 		p.Shots = append(p.Shots, shot{
-			ID: anchor(m.At), At: clock(m.At), Before: data(m.Before), After: data(m.After),
+			ID: anchor(m.At), At: clock(m.At), Seconds: m.At.Seconds(), Before: data(m.Before), After: data(m.After),
 			Covers: marks(r.covers(m.At)), Left: marks(r.left(m.At)),
 		})
 	}
 	return p
 }
 
-func (r Report) row(label string, from, to time.Duration, own bool) row {
+func (r Report) row(index int, from, to time.Duration, own bool) row {
 	to = min(to, r.Duration)
+	label := fmt.Sprintf("face %d", index+1)
+	if own {
+		label = fmt.Sprintf("region %d", index+1)
+	}
 	return row{
-		Label: label, Own: own, Bar: r.bar(from, to), First: clock(from), Last: clock(to),
+		Label: label, Own: own, Index: index, Bar: r.bar(from, to), First: clock(from), Last: clock(to),
 		Seconds: fmt.Sprintf("%.2f", (to - from).Seconds()), Link: r.nearest(from + (to-from)/2),
 	}
 }
@@ -155,7 +231,16 @@ func data(jpeg []byte) template.URL {
 func marks(boxes []labelled) []mark {
 	var all []mark
 	for _, b := range boxes {
-		all = append(all, mark{100 * b.Left, 100 * b.Top, 100 * b.Width, 100 * b.Height, b.Label, b.Top < 0.1})
+		const margin = faces.DefaultMargin // as the cover of a detected face has it
+		body, _ := json.Marshal(map[string]*float64{
+			"left": fine(b.Left - margin*b.Width), "top": fine(b.Top - margin*b.Height),
+			"width": fine(b.Width * (1 + 2*margin)), "height": fine(b.Height * (1 + 2*margin)),
+		})
+		all = append(all, mark{
+			Left: 100 * b.Left, Top: 100 * b.Top, Width: 100 * b.Width, Height: 100 * b.Height, Label: b.Label, High: b.Top < 0.1,
+			Own: b.own, Index: b.index, JSON: string(body),
+			Where: fmt.Sprintf("left %.3f, top %.3f, width %.3f, height %.3f", b.Left, b.Top, b.Width, b.Height),
+		})
 	}
 	return all
 }

@@ -130,23 +130,25 @@ func clock(at time.Duration) string {
 type labelled struct {
 	faces.Box
 	Label string
+	own   bool // a person's region
+	index int  // of the track or region
 }
 
 // covers are the boxes that are covered at a time.
 func (r Report) covers(at time.Duration) []labelled {
 	var all []labelled
-	inside := len(r.Regions.Only) == 0
-	for _, s := range r.Regions.Only {
-		inside = inside || at >= s.Start && at < s.End
-	}
+	limits := faces.Regions{Only: r.Regions.Only, Except: r.Regions.Except}
 	for i, t := range r.Tracks {
-		if b, ok := t.At(at); ok && inside {
-			all = append(all, labelled{b, fmt.Sprintf("face %d", i+1)})
+		for _, part := range limits.Apply(faces.Tracks{t}) {
+			if b, ok := part.At(at); ok {
+				all = append(all, labelled{Box: b, Label: fmt.Sprintf("face %d", i+1), index: i})
+				break
+			}
 		}
 	}
 	for i, a := range r.Regions.Add {
 		if at >= a.Start && at < a.End {
-			all = append(all, labelled{a.Box, fmt.Sprintf("region %d", i+1)})
+			all = append(all, labelled{Box: a.Box, Label: fmt.Sprintf("region %d", i+1), own: true, index: i})
 		}
 	}
 	return all
@@ -157,7 +159,7 @@ func (r Report) left(at time.Duration) []labelled {
 	var all []labelled
 	for _, f := range r.Residual {
 		if f.At-at < apart/2 && at-f.At < apart/2 {
-			all = append(all, labelled{f.Box, "still found"})
+			all = append(all, labelled{Box: f.Box, Label: "still found"})
 		}
 	}
 	return all
