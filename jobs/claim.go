@@ -68,10 +68,14 @@ type StepState struct {
 	Kind string `json:"kind"`
 	// Input is the object that the step reads, fixed when it is first looked up; nil:
 	// it wasn't yet.
-	Input    *Identity     `json:"input,omitempty"`
-	Failures int           `json:"failures,omitempty"` // of the engine
-	Probe    *ffmpeg.Media `json:"probe,omitempty"`
-	Search   *FaceSearch   `json:"search,omitempty"`
+	Input    *Identity `json:"input,omitempty"`
+	Failures int       `json:"failures,omitempty"` // that count: see Handler.judge
+	// LastFailure is the last of them.
+	LastFailure *ResultError `json:"lastFailure,omitempty"`
+	// MachineFailures are those for which the machines were to blame that had the job.
+	MachineFailures int           `json:"machineFailures,omitempty"`
+	Probe           *ffmpeg.Media `json:"probe,omitempty"`
+	Search          *FaceSearch   `json:"search,omitempty"`
 	// Fallback is why the built-in detector looks instead of Rekognition.
 	Fallback  string     `json:"fallback,omitempty"`
 	Cloud     []CloudJob `json:"cloud,omitempty"`

@@ -50,8 +50,11 @@ type Config struct {
 	Rekognition RekognitionConfig
 	// MaxSourceBytes is the largest source that is downloaded. Defaults to 50 GB.
 	MaxSourceBytes int64
-	// MaxAttempts is how often a job is tried whose engine fails or crashes, and
-	// one that MediaConvert could not do for a reason that may pass. Defaults to 3.
+	// MaxWork is how long the engine may work on one step, in one attempt. What would
+	// take longer by its pixels and frames is refused before. Defaults to 8 hours.
+	MaxWork time.Duration
+	// MaxAttempts is how often a job is tried that fails for a reason that may pass, in
+	// the engine, on the way to and from S3 or in MediaConvert. Defaults to 3.
 	MaxAttempts int
 	// Lease is how long a job is another worker's after that worker was last
 	// heard of. Defaults to 2 minutes.
@@ -80,16 +83,21 @@ const (
 	DefaultRemuxPrefix    = "remux/"
 	DefaultMaxSourceBytes = 50_000_000_000
 	DefaultMaxAttempts    = 3
+	DefaultMaxWork        = 8 * time.Hour
 	DefaultLease          = 2 * time.Minute
 	DefaultReconcileAfter = 10 * time.Minute
 	DefaultApplication    = "mosaicd"
 )
+
+// maxMaxWork leaves half an hour of the time that a message can be worked for transfers.
+const maxMaxWork = 11 * time.Hour
 
 func (c Config) withDefaults() Config {
 	defaults(&c.StatePrefix, DefaultStatePrefix)
 	defaults(&c.RemuxPrefix, DefaultRemuxPrefix)
 	defaults(&c.MaxSourceBytes, DefaultMaxSourceBytes)
 	defaults(&c.MaxAttempts, DefaultMaxAttempts)
+	defaults(&c.MaxWork, DefaultMaxWork)
 	defaults(&c.Lease, DefaultLease)
 	defaults(&c.ReconcileAfter, DefaultReconcileAfter)
 	defaults(&c.Cloud.Acceleration, string(types.AccelerationModeDisabled))
@@ -136,6 +144,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("max source bytes: must not be negative (got %d)", c.MaxSourceBytes)
 	case c.MaxAttempts < 0:
 		return fmt.Errorf("max attempts: must not be negative (got %d)", c.MaxAttempts)
+	case c.MaxWork < time.Second || c.MaxWork > maxMaxWork:
+		return fmt.Errorf("max work: must be 1s to %s (got %s)", maxMaxWork, c.MaxWork)
 	case c.Lease < time.Second:
 		return fmt.Errorf("lease: must be at least 1s (got %s)", c.Lease)
 	case c.ReconcileAfter < 0:

@@ -37,6 +37,9 @@ type Cover struct {
 	Verify bool
 	// Regions are what a person says of the covers.
 	Regions faces.Regions
+	// Afford may refuse the source by what it says about itself, before anything is spent on
+	// it; nil: nobody does.
+	Afford func(ffmpeg.Media) error
 }
 
 // Covered is what came of a Cover.
@@ -79,6 +82,9 @@ func (c Cover) Run(ctx context.Context, engine Engine, progress func(Phase, ffmp
 		return Covered{}, fmt.Errorf("output %s: the extension says the container and must be one of .mp4, .m4v, .mov, .mkv, .ts", c.Output)
 	}
 	var done Covered
+	if err := c.judge(ctx, engine); err != nil {
+		return Covered{}, err
+	}
 	detections, err := c.detect(ctx, engine, &done, progress)
 	if err != nil {
 		return Covered{}, err
@@ -150,7 +156,7 @@ func (c Cover) verify(ctx context.Context, engine Engine, seen faces.Detections,
 // would learn only when those frames are already written.
 func (c Cover) detect(ctx context.Context, engine Engine, done *Covered, progress func(Phase, ffmpeg.Progress)) (faces.Detections, error) {
 	if c.Detections != nil {
-		return *c.Detections, c.fits(ctx, engine)
+		return *c.Detections, nil
 	}
 	switch c.Detector {
 	case DetectorNone:
@@ -179,13 +185,24 @@ func (c Cover) detect(ctx context.Context, engine Engine, done *Covered, progres
 	return found, nil
 }
 
-// fits refuses Detections that can't be of the source.
-func (c Cover) fits(ctx context.Context, engine Engine) error {
+// judge refuses a source that is more than Afford allows, and Detections that can't be of it.
+func (c Cover) judge(ctx context.Context, engine Engine) error {
+	if c.Afford == nil && c.Detections == nil {
+		return nil
+	}
 	probe, err := engine.Run(ctx, ffmpeg.Spec{Op: ffmpeg.OpProbe, Input: c.Source}, nil)
 	if err != nil {
 		return fmt.Errorf("read what %s says about itself: %w", filepath.Base(c.Source), err)
 	}
 	m := probe.Source
+	if c.Afford != nil {
+		if err := c.Afford(m); err != nil {
+			return err
+		}
+	}
+	if c.Detections == nil {
+		return nil
+	}
 	video := faces.Video{
 		Duration: time.Duration(m.Duration * float64(time.Second)),
 		Whole:    time.Duration(m.FileDuration * float64(time.Second)),

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"runtime"
 	"strings"
+	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
@@ -39,6 +41,8 @@ type Handler struct {
 	log         *zap.Logger
 	cfg         Config
 	owner       string // of the claims that this process has
+	pace        *pace
+	working     atomic.Int32 // steps that use the scratch folder
 }
 
 // NewHandler returns a Handler, or an error that names what is wrong in cfg. It
@@ -68,9 +72,13 @@ func NewHandler(clients Clients, engine Engine, log *zap.Logger, cfg Config) (*H
 		engine:      engine,
 		log:         log,
 		cfg:         cfg,
+		pace:        newPace(runtime.GOMAXPROCS(0)),
 		owner:       fmt.Sprintf("%s/%d/%s", host, os.Getpid(), rand.Text()[:8]),
 	}, nil
 }
+
+// Ready returns an error where this machine can't work any job now: see CheckScratch.
+func (h *Handler) Ready(context.Context) error { return CheckScratch(h.cfg.Scratch) }
 
 // Handle works every event of one message. It returns nil when each has ended,
 // well or not, or waits for MediaConvert, and its result is published; a

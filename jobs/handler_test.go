@@ -453,29 +453,6 @@ func TestHandleComesAgain(t *testing.T) {
 	}
 }
 
-// TestHandleDiskFull: however often that comes, it is not the file's fault.
-func TestHandleDiskFull(t *testing.T) {
-	t.Parallel()
-	b := newBench(t)
-	b.engine.do = func(context.Context, ffmpeg.Spec) (ffmpeg.Report, error) {
-		return ffmpeg.Report{}, ffmpeg.Errorf(ffmpeg.CodeDiskFull, "no space left on device")
-	}
-	body := created(record("a.mp4", b.put("a.mp4", "video", nil), 5))
-	for attempt := range 10 {
-		if err := b.handle(body, attempt+1); err == nil {
-			t.Fatal("the job ended")
-		}
-	}
-	b.engine.do = nil
-	if err := b.handle(body, 11); err != nil {
-		t.Fatal(err)
-	}
-	if r := b.one(); r.Status != StatusSucceeded {
-		t.Errorf("result is %+v", r)
-	}
-	b.checkClean()
-}
-
 // TestHandleStopped: a worker that stops, or lost its lease, publishes nothing,
 // whatever its engine says while it is being killed.
 func TestHandleStopped(t *testing.T) {

@@ -57,6 +57,7 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, l *lease, n int, r
 		return err
 	}
 	cover := Cover{Settings: step.Settings, Detector: h.cfg.Detector, Verify: h.cfg.Verify || step.Review}
+	cover.Afford = func(m ffmpeg.Media) error { return h.afford(m, step.Settings) }
 	if cover.Regions, err = regions(step); err != nil {
 		return err
 	}
@@ -72,6 +73,8 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, l *lease, n int, r
 		return err
 	}
 
+	h.working.Add(1)
+	defer h.working.Add(-1)
 	folder, err := newFolder(h.cfg.Scratch, c.Job.ID)
 	if err != nil {
 		return err
@@ -91,13 +94,19 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, l *lease, n int, r
 	stats.DownloadSeconds = seconds(time.Since(started))
 
 	var done Covered
+	working, worked := h.limited(ctx)
+	defer worked()
 	if step.Kind == KindRemux {
-		done, err = cover.Remux(ctx, h.engine, tell.step)
+		done, err = cover.Remux(working, h.engine, tell.step)
 	} else {
-		done, err = cover.Run(ctx, h.engine, tell.step)
+		done, err = cover.Run(working, h.engine, tell.step)
 	}
 	if err != nil {
-		return err
+		return h.overWork(working, err)
+	}
+	if step.Kind == KindMosaic {
+		pixels := float64(done.Frames) * float64(done.Output.Width) * float64(done.Output.Height)
+		h.pace.observe(outputCodec(step.Settings, done.Source), step.Settings.Preset, pixels, done.Detecting+done.Working+done.Verifying)
 	}
 	stats.Frames, stats.FramesCovered, stats.Faces = done.Frames, done.FramesCovered, done.Faces
 	stats.DecodeErrors, stats.DroppedStreams = done.DecodeErrors, done.Dropped
@@ -110,8 +119,8 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, l *lease, n int, r
 	failpoint.Hit("encoded")
 	var sheet *Output
 	if step.Settings.Sheet && step.Kind == KindMosaic {
-		if sheet, err = h.sheet(ctx, log, cover, done, folder.path, c, n); err != nil {
-			return err
+		if sheet, err = h.sheet(working, log, cover, done, folder.path, c, n); err != nil {
+			return h.overWork(working, err)
 		}
 	}
 	started = time.Now()

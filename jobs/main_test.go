@@ -57,7 +57,7 @@ func (e *fakeEngine) Run(ctx context.Context, s ffmpeg.Spec, progress func(ffmpe
 	if progress != nil {
 		progress(ffmpeg.Progress{Frames: 1})
 	}
-	if e.do != nil {
+	if e.do != nil && s.Op != ffmpeg.OpProbe {
 		return e.do(ctx, s)
 	}
 	r := ffmpeg.Report{Frames: 50, FramesCovered: 20, Output: ffmpeg.Media{Duration: 2, Width: 640, Height: 360}}

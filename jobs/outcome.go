@@ -33,6 +33,10 @@ const (
 	CodeNotAllowed        = "not_allowed"             // who asks for it may not: see SECURITY.md
 	CodeIgnored           = "ignored"                 // there was nothing to do
 	CodeDestinationTaken  = "destination_taken"       // something made of another source is there, or something that mosaicd did not write
+	CodeWorkTooLarge      = "work_too_large"          // covering it would take, or took, longer than Config.MaxWork
+	CodeTimedOut          = "timed_out"               // it took longer than a message can be kept, in each attempt
+	CodeScratchFailed     = "scratch_failed"          // the folder for the files of jobs failed on several machines
+	CodeAttemptsFailed    = "attempts_failed"         // another error in each attempt
 	CodeSuperseded        = "superseded"              // of an ignored result: a newer upload of the same source was worked already
 )
 
@@ -67,25 +71,36 @@ func (r *Rejection) Unwrap() error { return r.Err }
 func (r *Rejection) Reject() string { return r.Err.Error() }
 
 // asFailure decides which errors are final: those that say so, those of the
-// engine that are the file's fault or have come too often, and damage on the way to
-// and from S3 that has. It returns nil where another try may help.
+// engine that are the file's fault, and all that have come too often. It returns nil
+// where another try may help.
 func asFailure(err error, failures, limit int) *Failure {
-	var f *Failure
-	if errors.As(err, &f) {
+	if f := asFinal(err); f != nil {
 		return f
 	}
-	var said *ffmpeg.Error
-	if errors.As(err, &said) && (said.InFile() || failures >= limit || said.Code == ffmpeg.CodeMemory && failures >= poisonous(ffmpeg.ReasonMemory, limit)) {
-		return &Failure{Code: string(said.Code), Err: err}
+	code := CodeAttemptsFailed
+	var (
+		said *ffmpeg.Error
+		died *ffmpeg.CrashError
+	)
+	switch {
+	case errors.As(err, &said):
+		if code = string(said.Code); said.InFile() {
+			return &Failure{Code: code, Err: err}
+		}
+		if said.Code == ffmpeg.CodeMemory {
+			limit = poisonous(ffmpeg.ReasonMemory, limit)
+		}
+	case errors.As(err, &died):
+		code, limit = CodeEngine+string(cmp.Or(died.Reason, ffmpeg.ReasonCrashed)), poisonous(died.Reason, limit)
+	case errors.As(err, new(*damagedError)):
+		code = CodeDamaged
+	case isDiskFull(err):
+		code = string(ffmpeg.CodeDiskFull)
 	}
-	if errors.As(err, new(*damagedError)) && failures >= limit {
-		return &Failure{Code: CodeDamaged, Err: fmt.Errorf("%w (in %d attempts)", err, failures)}
+	if failures < limit {
+		return nil
 	}
-	var died *ffmpeg.CrashError
-	if errors.As(err, &died) && failures >= poisonous(died.Reason, limit) {
-		return &Failure{Code: CodeEngine + string(cmp.Or(died.Reason, ffmpeg.ReasonCrashed)), Err: fmt.Errorf("%w (in %d attempts)", err, failures)}
-	}
-	return nil
+	return &Failure{Code: code, Err: fmt.Errorf("%w (in %d attempts)", err, failures)}
 }
 
 // poisonous is after how many failures a file is taken for the cause: two, unless

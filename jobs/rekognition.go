@@ -205,6 +205,8 @@ func (h *Handler) copyToMP4(ctx context.Context, log *zap.Logger, o object, to e
 	if err := admit(h.cfg.Scratch, o.bytes); err != nil {
 		return Identity{}, err
 	}
+	h.working.Add(1)
+	defer h.working.Add(-1)
 	folder, err := newFolder(h.cfg.Scratch, of.job)
 	if err != nil {
 		return Identity{}, err
@@ -215,7 +217,10 @@ func (h *Handler) copyToMP4(ctx context.Context, log *zap.Logger, o object, to e
 		return Identity{}, err
 	}
 	copied := Cover{Source: source, Output: output, Settings: Settings{DropStreams: true}} // it only looks
-	_, err = copied.Remux(ctx, h.engine, newReporter(log).step)
+	working, worked := h.limited(ctx)
+	defer worked()
+	_, err = copied.Remux(working, h.engine, newReporter(log).step)
+	err = h.overWork(working, err)
 	if said, ok := errors.AsType[*ffmpeg.Error](err); ok && said.InFile() {
 		return Identity{}, failf(CodeNotSearchable, "Rekognition reads MP4 and MOV, and %s can't be put into one: %w", o, err)
 	} else if err != nil {

@@ -78,9 +78,6 @@ func TestRekognitionFailsClosed(t *testing.T) {
 		"container": {func(b *bench) {
 			b.engine.probe = ffmpeg.Media{Format: "matroska,webm", Codec: "h264", Duration: 2}
 			b.engine.do = func(_ context.Context, s ffmpeg.Spec) (ffmpeg.Report, error) {
-				if s.Op == ffmpeg.OpProbe {
-					return ffmpeg.Report{Source: b.engine.probe}, nil
-				}
 				return ffmpeg.Report{}, &ffmpeg.Error{Code: ffmpeg.CodeUnsupported, Message: "no"}
 			}
 		}, CodeNotSearchable},
@@ -127,11 +124,10 @@ func TestRekognitionLongResult(t *testing.T) {
 	}
 	b.found = fmt.Appendf(nil, `{"VideoMetadata":{"DurationMillis":%d},"Faces":[%s]}`, length.Milliseconds(), all.Bytes()[1:])
 	media := ffmpeg.Media{Format: "mov,mp4", Codec: "h264", Duration: length.Seconds(), Width: 1280, Height: 720}
+	b.engine.probe = media
 	var tracks faces.Tracks
 	b.engine.do = func(_ context.Context, s ffmpeg.Spec) (ffmpeg.Report, error) {
 		switch s.Op {
-		case ffmpeg.OpProbe:
-			return ffmpeg.Report{Source: media}, nil
 		case ffmpeg.OpDetect:
 			return ffmpeg.Report{Source: media, Detections: []byte(`{"Faces":[]}`)}, nil
 		}

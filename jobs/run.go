@@ -7,7 +7,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/mosaicd/mosaicd/ffmpeg"
 	"github.com/mosaicd/mosaicd/internal/failpoint"
 )
 
@@ -134,6 +133,8 @@ func (h *Handler) step(ctx context.Context, log *zap.Logger, l *lease, n int) (*
 		err = errCancelled
 	case job.Refused != nil:
 		err = &Failure{Code: job.Refused.Code, Err: errors.New(job.Refused.Message)}
+	case state.LastFailure != nil && state.Failures >= h.cfg.MaxAttempts: // a worker could not say so any more
+		err = &Failure{Code: state.LastFailure.Code, Err: errors.New(state.LastFailure.Message)}
 	case state.Kind == KindTranscode:
 		var waiting bool
 		if waiting, err = h.transcode(ctx, log, l, n, &r); waiting && err == nil {
@@ -177,6 +178,8 @@ func (h *Handler) step(ctx context.Context, log *zap.Logger, l *lease, n int) (*
 		r.end(StatusCancelled, &Failure{Code: CodeCancelled, Err: errCancelled})
 		log.Warn(eventJobCancelled, took)
 		return &r, nil
+	case timedOut(ctx):
+		return nil, h.timeOut(ctx, l, n, err)
 	case ctx.Err() != nil:
 		return nil, errors.Join(err, context.Cause(ctx)) // whatever it looks like, it is our own stopping
 	}
@@ -208,22 +211,6 @@ func (h *Handler) step(ctx context.Context, log *zap.Logger, l *lease, n int) (*
 	}
 	log.Warn(eventJobFailed, took, zap.String("code", r.Error.Code), zap.String("error", r.Error.Message))
 	return &r, nil
-}
-
-// judge decides whether a job has failed for good. It counts the engine's
-// failures in the claim: being given back by a worker that stops is none.
-func (h *Handler) judge(ctx context.Context, l *lease, n int, err error) (*Failure, error) {
-	failures := l.claim.Steps[n].Failures
-	if said, ok := errors.AsType[*ffmpeg.Error](err); ok && said.Code == ffmpeg.CodeDiskFull {
-		return nil, err // nobody's fault, and no failure to be counted
-	}
-	if errors.As(err, new(*ffmpeg.Error)) || errors.As(err, new(*ffmpeg.CrashError)) || errors.As(err, new(*damagedError)) {
-		failures++
-		if saved := l.change(ctx, func(c *Claim) { c.Steps[n].Failures = failures }); saved != nil {
-			return nil, errors.Join(err, saved)
-		}
-	}
-	return asFailure(err, failures, h.cfg.MaxAttempts), err
 }
 
 // waited reports whether MediaConvert or Rekognition had the job.

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -109,6 +110,16 @@ func room(scratch string) (int64, error) {
 	return int64(fs.Bavail) * fs.Bsize, nil
 }
 
+// A noRoomError says that there is no room for the files of a job now.
+type noRoomError struct {
+	scratch            string
+	free, source, need int64
+}
+
+func (e *noRoomError) Error() string {
+	return fmt.Sprintf("no room in %s: %d bytes are free, a source of %d bytes needs %d", e.scratch, e.free, e.source, e.need)
+}
+
 // admit refuses a job for whose files there is no room now. It may be there when
 // another job is done, or on another machine.
 func admit(scratch string, source int64) error {
@@ -117,7 +128,45 @@ func admit(scratch string, source int64) error {
 		return err
 	}
 	if source > largestIn(free) {
-		return fmt.Errorf("no room in %s: %d bytes are free, a source of %d bytes needs %d", scratch, free, source, source*(1+outputShare)+reserve)
+		return &noRoomError{scratch, free, source, source*(1+outputShare) + reserve}
 	}
 	return nil
+}
+
+// CheckScratch returns an error where the files of no job could be kept in a folder: a
+// small file can't be written, flushed to the disk and read back, or fewer than 64 MiB are
+// free, with which no source is taken. It takes milliseconds.
+func CheckScratch(folder string) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("scratch folder %s: %w", folder, err)
+		}
+	}()
+	f, err := os.CreateTemp(folder, "check-*")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if err := os.Remove(f.Name()); err != nil { // while it is open: nothing is left where we are killed
+		return err
+	}
+	want := bytes.Repeat([]byte("mosaicd\n"), 512)
+	if _, err := f.Write(want); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	got := make([]byte, len(want))
+	if _, err := f.ReadAt(got, 0); err != nil {
+		return err
+	}
+	if !bytes.Equal(got, want) {
+		return errors.New("what was written is not what is read")
+	}
+	free, err := room(folder)
+	if err == nil && free < reserve {
+		err = fmt.Errorf("%d bytes are free, at least %d are needed", free, int64(reserve))
+	}
+	return err
 }

@@ -31,9 +31,15 @@ var (
 	// workers, so that another one may be working it. Publish nothing.
 	ErrLeaseLost = errors.New("lease on the message is lost")
 
-	// ErrTooLong says that Config.MaxTime is over.
-	ErrTooLong = errors.New("message took too long")
+	// ErrTooLong says that Config.MaxTime is over. Its method Timeout tells a handler so that
+	// doesn't know this package.
+	ErrTooLong error = tooLongError{}
 )
+
+type tooLongError struct{}
+
+func (tooLongError) Error() string { return "message took too long" }
+func (tooLongError) Timeout() bool { return true }
 
 // A Handler works one message. It is called by several goroutines at once, up to
 // Config.Concurrency.

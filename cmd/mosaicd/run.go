@@ -57,7 +57,8 @@ type runCommand struct {
 	Stall          time.Duration `help:"How long an engine may show no progress before it is killed." default:"30s" env:"MOSAICD_STALL" group:"How"`
 	Concurrency    int           `help:"Jobs at once, 1 to 64. One uses all cores already." default:"1" env:"MOSAICD_CONCURRENCY" group:"How"`
 	MaxSourceBytes int64         `name:"max-source-bytes" help:"Largest source that is taken." default:"50000000000" env:"MOSAICD_MAX_SOURCE_BYTES" group:"How"`
-	MaxAttempts    int           `name:"max-attempts" help:"How often a job is tried whose engine crashes, or that MediaConvert gave up for a reason that may pass." default:"3" env:"MOSAICD_MAX_ATTEMPTS" group:"How"`
+	MaxWork        time.Duration `name:"max-work" help:"Longest time that an engine may work on one step, 1s to 11h. A video that would take longer, by its pixels and frames and this worker's speed, fails at once." default:"8h" env:"MOSAICD_MAX_WORK" group:"How"`
+	MaxAttempts    int           `name:"max-attempts" help:"Maximum attempts for a job that fails for a reason that may pass: in the engine, for want of disk or time, on the way to or from S3, in MediaConvert."  default:"3" env:"MOSAICD_MAX_ATTEMPTS" group:"How"`
 	Visibility     time.Duration `help:"How long a message stays hidden without a heartbeat, 30s to 12h: how soon another worker takes over from one that died." default:"2m" env:"MOSAICD_VISIBILITY" group:"How"`
 	ECSAgent       string        `name:"ecs-agent" hidden:"" env:"ECS_AGENT_URI"`
 	EC2Notice      bool          `name:"ec2-notice" help:"Drain when EC2 says that this instance goes: a Spot notice, or the choice of its Auto Scaling group. On ECS leave it to the agent." env:"MOSAICD_EC2_NOTICE" group:"How"`
@@ -152,7 +153,7 @@ func (c *runCommand) jobs(settings jobs.Settings, table *routes.Routes) jobs.Con
 	config := jobs.Config{
 		OutputBucket: c.OutputBucket, OutputPrefix: c.OutputPrefix, TranscodePrefix: c.TranscodePrefix, RemuxPrefix: c.RemuxPrefix, StatePrefix: c.StatePrefix,
 		TopicARN: c.TopicARN, Scratch: c.scratch(), Detector: jobs.Detector(c.Detector), Settings: settings, Verify: c.Verify,
-		MaxSourceBytes: c.MaxSourceBytes, MaxAttempts: c.MaxAttempts, Lease: c.Visibility, ReconcileAfter: c.ReconcileAfter,
+		MaxSourceBytes: c.MaxSourceBytes, MaxAttempts: c.MaxAttempts, MaxWork: c.MaxWork, Lease: c.Visibility, ReconcileAfter: c.ReconcileAfter,
 		Routes:      table,
 		Rekognition: jobs.RekognitionConfig{TopicARN: c.RekognitionTopicARN, Role: c.RekognitionRole},
 		Cloud: jobs.CloudConfig{
@@ -184,7 +185,7 @@ func (c *runCommand) engine() (*ffmpeg.Engine, error) {
 	engine.Stall, engine.MemoryBytes = c.Stall, c.EngineMemory
 	engine.Sandbox = ffmpeg.Sandbox{
 		Off:        c.Sandbox == "off",
-		CPUSeconds: uint64(worker.DefaultMaxTime.Seconds()) * uint64(runtime.NumCPU()),
+		CPUSeconds: uint64(max(cmp.Or(c.MaxWork, jobs.DefaultMaxWork), time.Second).Seconds()) * uint64(runtime.NumCPU()),
 		FileBytes:  4 * uint64(c.MaxSourceBytes),
 	}
 	if c.EngineMemory > 0 {
