@@ -85,30 +85,30 @@ func checksumOf(out *s3.HeadObjectOutput) *checksum {
 	return nil
 }
 
-// verify compares a file with what S3 says of the object that it was downloaded from.
-// It reports whether S3 says anything that can be compared. The error is a
-// *damagedError where the file is another.
-func (s *store) verify(ctx context.Context, o object, f *os.File) (verified bool, err error) {
+// verify compares a file with what S3 says of the object that it was downloaded from,
+// if S3 says anything that can be compared. The error is a *damagedError where the file
+// is another.
+func (s *store) verify(ctx context.Context, o object, f *os.File) error {
 	head := &s3.HeadObjectInput{
 		Bucket: &o.Bucket, Key: &o.Key, VersionId: version(o.Location), IfMatch: condition(o.etag),
 		ChecksumMode: types.ChecksumModeEnabled,
 	}
 	out, err := s.s3.HeadObject(ctx, head)
 	if err != nil {
-		return false, sourceError(err, "look up the checksum of %s: %w", o, err)
+		return sourceError(err, "look up the checksum of %s: %w", o, err)
 	}
 	d := checksumOf(out)
 	if d == nil {
-		return false, nil
+		return nil
 	}
 	if !d.parts {
 		h := d.hash()
 		if err := hashRange(ctx, h, f, 0, o.bytes); err != nil {
-			return false, fmt.Errorf("verify %s: %w", o, err)
+			return fmt.Errorf("verify %s: %w", o, err)
 		}
-		return true, d.judge(o, d.encode(h.Sum(nil)))
+		return d.judge(o, d.encode(h.Sum(nil)))
 	}
-	return true, s.verifyParts(ctx, o, f, d, head)
+	return s.verifyParts(ctx, o, f, d, head)
 }
 
 // verifyParts compares digests of digests. The parts of an object mostly have one

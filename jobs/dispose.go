@@ -39,6 +39,9 @@ func (h *Handler) dispose(ctx context.Context, log *zap.Logger, l *lease) error 
 	} else if err != nil {
 		return err
 	}
+	if worked.ETag == "" && !worked.immutable() && c.overwritten(source) { // of an older release
+		return kept("it was uploaded after the job began")
+	}
 	if !worked.immutable() && !worked.Modified.IsZero() && !source.modified.Equal(worked.Modified) {
 		return kept("it was uploaded again, with the same content")
 	}

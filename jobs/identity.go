@@ -85,11 +85,14 @@ func (c *Claim) judgeUnfixed(n int, o object) error {
 		return nil // head compared it
 	case n > 0 && o.job != c.Job.ID:
 		return failf(CodeSourceChanged, "%s is not what step %d of this job wrote: another job replaced it", o, n)
-	case n == 0 && c.Steps[0].Search != nil && o.modified.After(c.CreatedAt.Add(leaseGrace)):
-		return failf(CodeSourceChanged, "%s was overwritten at %s, after Rekognition was asked to look at it", o, o.modified)
+	case n == 0 && (c.Steps[0].Search != nil || c.Steps[0].Cloud != nil) && c.overwritten(o):
+		return failf(CodeSourceChanged, "%s was overwritten at %s, after Rekognition or MediaConvert was given it", o, o.modified)
 	}
 	return nil
 }
+
+// overwritten reports whether an object is later than the job that is about its key.
+func (c *Claim) overwritten(o object) bool { return o.modified.After(c.CreatedAt.Add(leaseGrace)) }
 
 // overtaken tells why the output of a step isn't there any more for the next one:
 // CodeSuperseded where it was replaced by that of a newer upload, otherwise the

@@ -111,8 +111,7 @@ func (s *store) download(ctx context.Context, o object, path string) (err error)
 		return fmt.Errorf("download %s: %d bytes came of %d", o, info.Size(), o.bytes)
 	}
 	// Its parts were fetched as ranges, of which the SDK verifies nothing.
-	_, err = s.verify(ctx, o, f)
-	return err
+	return s.verify(ctx, o, f)
 }
 
 // read returns a small object whole. It must have the version and the ETag of want
