@@ -90,7 +90,7 @@ func (h *Handler) transcode(ctx context.Context, log *zap.Logger, l *lease, n in
 // judgeCloudInput refuses to give MediaConvert an input that is not the current object
 // of its key: MediaConvert takes no version, and would read another one.
 func (h *Handler) judgeCloudInput(ctx context.Context, l *lease, n int) error {
-	o, err := h.source(ctx, l, n)
+	o, err := h.fix(ctx, l, n)
 	if err != nil || !o.identity().immutable() {
 		return err
 	}

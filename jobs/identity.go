@@ -45,11 +45,11 @@ func (c *Claim) input(n int) Identity {
 	return Identity{Location: at, ETag: made.ETag}
 }
 
-// source looks up the input of the nth step, and fixes it in the claim if that was
-// not done before. An input that is no longer what was fixed is a *Failure with
-// CodeSourceChanged, or with CodeSuperseded where a newer upload's output replaced
-// the output of the step before.
-func (h *Handler) source(ctx context.Context, l *lease, n int) (object, error) {
+// fix looks up the input of the nth step, and fixes it in the claim if that was not
+// done before. An input that is no longer what was fixed is a *Failure with
+// CodeSourceChanged, or with CodeSuperseded where a newer upload's output replaced the
+// output of the step before.
+func (h *Handler) fix(ctx context.Context, l *lease, n int) (object, error) {
 	c := l.claim
 	o, err := h.store.head(ctx, c.input(n))
 	if err != nil {
@@ -57,15 +57,6 @@ func (h *Handler) source(ctx context.Context, l *lease, n int) (object, error) {
 			return o, h.overtaken(ctx, c, c.input(n).Location, err)
 		}
 		return o, err
-	}
-	upload := n == 0 && !c.Job.Asked
-	switch {
-	case o.job != "" && upload:
-		return o, idleError("mosaicd wrote it")
-	case o.bytes == 0 && upload:
-		return o, idleError("it is empty")
-	case o.bytes > h.cfg.MaxSourceBytes:
-		return o, failf(CodeSourceTooLarge, "source has %d bytes, the limit is %d", o.bytes, h.cfg.MaxSourceBytes)
 	}
 	if c.Steps[n].Input != nil {
 		return o, nil
@@ -75,6 +66,24 @@ func (h *Handler) source(ctx context.Context, l *lease, n int) (object, error) {
 	}
 	fixed := o.identity()
 	return o, l.change(ctx, func(c *Claim) { c.Steps[n].Input = &fixed })
+}
+
+// source is fix for an input that is downloaded: it refuses what isn't to be.
+func (h *Handler) source(ctx context.Context, l *lease, n int) (object, error) {
+	o, err := h.fix(ctx, l, n)
+	if err != nil {
+		return o, err
+	}
+	upload := n == 0 && !l.claim.Job.Asked
+	switch {
+	case o.job != "" && upload:
+		return o, idleError("mosaicd wrote it")
+	case o.bytes == 0 && upload:
+		return o, idleError("it is empty")
+	case o.bytes > h.cfg.MaxSourceBytes:
+		return o, failf(CodeSourceTooLarge, "source has %d bytes, the limit is %d", o.bytes, h.cfg.MaxSourceBytes)
+	}
+	return o, nil
 }
 
 // judgeUnfixed refuses the input of a step that a worker of an older release began,

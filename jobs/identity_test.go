@@ -634,3 +634,13 @@ func TestOlderCloudJobIsCancelled(t *testing.T) {
 		t.Errorf("cloud jobs are %+v", jobs)
 	}
 }
+
+// TestTranscodeOfWhatIsNotDownloaded: limits of downloads are none of MediaConvert's.
+func TestTranscodeOfWhatIsNotDownloaded(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, routed("  - {name: all, match: {}, steps: [transcode]}\n"), func(c *Config) { c.MaxSourceBytes = 3 })
+	b.mustHandle(b.upload(uploads, "a.mp4", "video"))
+	if r := b.results(1)[0]; r.Status != StatusSucceeded || r.SourceETag == "" {
+		t.Errorf("result is %+v, %+v", r, r.Error)
+	}
+}

@@ -21,7 +21,7 @@ var excerptSizes = []int64{2 << 20, 64 << 20}
 
 // probe says what the input of the nth step is, without reading all of it.
 func (h *Handler) probe(ctx context.Context, l *lease, n int) (_ *ffmpeg.Media, err error) {
-	o, err := h.source(ctx, l, n)
+	o, err := h.fix(ctx, l, n)
 	if err != nil {
 		return nil, err
 	}
