@@ -127,6 +127,10 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
+// Validate reports every field that is out of range, with the value it has; zero values
+// stand for their defaults.
+func (c Config) Validate() error { return c.withDefaults().validate() }
+
 // validate reports every field that is out of range, with the value it has.
 func (c Config) validate() error {
 	return errors.Join(

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -8,7 +9,7 @@ import (
 func TestRunNamesWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	complete := []string{
-		"MOSAICD_QUEUE_URL=http://127.0.0.1:1/0/q", "MOSAICD_TOPIC_ARN=arn:aws:sns:us-east-1:0:t",
+		"MOSAICD_QUEUE_URL=http://127.0.0.1:1/0/q", "MOSAICD_TOPIC_ARN=arn:aws:sns:us-east-1:000000000000:t",
 		"MOSAICD_OUTPUT_BUCKET=results", "AWS_REGION=us-east-1", "MOSAICD_HTTP_ADDR=",
 	}
 	for _, ca := range []struct {
@@ -35,6 +36,12 @@ func TestRunNamesWhatIsMissing(t *testing.T) {
 		{"similarity", append(complete, "MOSAICD_SIMILARITY=200"), nil, []string{"--similarity", "MOSAICD_SIMILARITY", "200"}},
 		{"crf", append(complete, "MOSAICD_CRF=99"), nil, []string{"--crf", "MOSAICD_CRF", "99"}},
 		{"scratch", append(complete, "MOSAICD_SCRATCH=/dev/null/x"), nil, []string{"--scratch", "MOSAICD_SCRATCH"}},
+		{"queue by its name", append([]string{"MOSAICD_QUEUE_URL=mosaicd"}, complete[1:]...), nil, []string{"--queue-url", "MOSAICD_QUEUE_URL", "aws sqs get-queue-url --queue-name mosaicd"}},
+		{"queue by its ARN", append([]string{"MOSAICD_QUEUE_URL=arn:aws:sqs:us-east-1:0:q"}, complete[1:]...), nil, []string{"--queue-url", "--queue-name q"}},
+		{"dead letters by name", append(complete, "MOSAICD_DEAD_LETTER_URL=dead"), nil, []string{"--dead-letter-url", "MOSAICD_DEAD_LETTER_URL", "--queue-name dead"}},
+		{"topic by its name", append(slices.Clone(complete), "MOSAICD_TOPIC_ARN=results"), nil, []string{"--topic-arn", "MOSAICD_TOPIC_ARN", "arn:aws:sns:"}},
+		{"bucket as a URI", append(slices.Clone(complete), "MOSAICD_OUTPUT_BUCKET=s3://results"), nil, []string{"--output-bucket", "MOSAICD_OUTPUT_BUCKET", "without s3://"}},
+		{"bucket with a folder", append(slices.Clone(complete), "MOSAICD_OUTPUT_BUCKET=results/a"), nil, []string{"--output-bucket", "without a folder"}},
 		{"routes", append(complete, "MOSAICD_ROUTES={version: 1, routes: [{name: a, steps: [blur]}]}"), nil, []string{"--routes", "MOSAICD_ROUTES", "blur", "mosaic, transcode"}},
 		{"routes' file", complete, []string{"--routes", "/nowhere.yaml"}, []string{"--routes", "MOSAICD_ROUTES", "/nowhere.yaml"}},
 		{"role", complete, []string{"--mediaconvert-role", "admin"}, []string{"--mediaconvert-role", "MOSAICD_MEDIACONVERT_ROLE", "admin"}},
@@ -154,7 +161,7 @@ func TestFIFOQueuesAreRefused(t *testing.T) {
 		}
 	}
 	_, out, _ := call(t, environ, "doctor", "--queue-url", url, "--dead-letter-url", url, "--topic-arn", "arn:aws:sns:us-east-1:0:t.fifo", "--scratch", t.TempDir())
-	if n := strings.Count(out, "is a FIFO queue"); n != 2 || !strings.Contains(out, "t.fifo is a FIFO topic") || !strings.Contains(out, "use a standard queue") {
+	if n := strings.Count(out, "is a FIFO queue"); n != 2 || !strings.Contains(out, "t.fifo is a FIFO topic") || !strings.Contains(out, "name a standard queue") {
 		t.Errorf("doctor says\n%s", out)
 	}
 }

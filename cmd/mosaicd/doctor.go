@@ -34,7 +34,6 @@ import (
 	"github.com/mosaicd/mosaicd/internal/terminal"
 	"github.com/mosaicd/mosaicd/jobs"
 	"github.com/mosaicd/mosaicd/jobs/routes"
-	"github.com/mosaicd/mosaicd/worker"
 )
 
 // A doctorCommand takes what the daemon takes, so that it looks at what the daemon
@@ -59,6 +58,7 @@ const (
 	verdictGood = "ok"
 	verdictWarn = "warn"
 	verdictBad  = "FAIL"
+	verdictSkip = "skip"
 )
 
 // A finding is what a check says.
@@ -87,7 +87,7 @@ func advice(err error, do string) string {
 	switch code := api.ErrorCode(); {
 	case strings.Contains(code, "AccessDenied"), strings.Contains(code, "Forbidden"), strings.Contains(code, "AuthorizationError"):
 		return "grant it to the credentials above: docs/configuration.md has the policy"
-	case slices.Contains([]string{"ExpiredToken", "InvalidClientTokenId", "SignatureDoesNotMatch", "UnrecognizedClientException", "InvalidAccessKeyId"}, code):
+	case slices.Contains(refusals, code):
 		return "the credentials are not valid (any more), or this machine's clock is wrong: mend that first"
 	}
 	return do
@@ -95,8 +95,9 @@ func advice(err error, do string) string {
 
 // A checkup is one line of the doctor's.
 type checkup struct {
-	name string
-	look func(context.Context) finding
+	name  string
+	look  func(context.Context) finding
+	local bool // it asks no service of AWS
 }
 
 // checkTimeout bounds each check: what does not answer is as good as not there.
@@ -109,7 +110,12 @@ func (c *doctorCommand) Run(ctx context.Context, std streams) error {
 	}
 	d := &doctor{runCommand: &c.runCommand, cfg: cfg, scratch: c.scratch()}
 	failed := 0
+	var skipped []string // they would say once more what was said
 	for _, check := range d.checkups() {
+		if d.noCredentials && !check.local {
+			skipped = append(skipped, check.name)
+			continue
+		}
 		ctx, cancel := context.WithTimeoutCause(ctx, checkTimeout, fmt.Errorf("no answer within %s", checkTimeout))
 		f := check.look(ctx)
 		cancel()
@@ -120,6 +126,9 @@ func (c *doctorCommand) Run(ctx context.Context, std streams) error {
 		if f.do != "" {
 			terminal.Fprintf(std.out, "%25s→ %s\n", "", f.do)
 		}
+	}
+	if skipped != nil {
+		terminal.Fprintf(std.out, "%-4s  %-17s  %s\n", verdictSkip, "all else in AWS", "not looked at without credentials: "+strings.Join(skipped, ", "))
 	}
 	if failed > 0 {
 		return fmt.Errorf("%d of the checks failed", failed)
@@ -132,54 +141,66 @@ type doctor struct {
 	cfg     aws.Config
 	scratch string
 	table   *routes.Routes // once they are known to be readable
+	// noCredentials is set once it is known that AWS will refuse every request.
+	noCredentials bool
 }
 
 // checkups are all that apply to these settings, in an order in which the first
 // that fails is the one to mend first.
 func (d *doctor) checkups() []checkup {
 	all := []checkup{
-		{"settings", d.settled},
-		{"credentials", d.credentials},
-		{"queue", d.queue},
-		{"dead letters", d.deadLetters},
-		{"topic", func(ctx context.Context) finding { return d.topic(ctx, d.TopicARN, "MOSAICD_TOPIC_ARN") }},
-		{"output bucket", d.output},
-		{"upload buckets", d.uploads},
+		{"settings", d.settled, true},
+		{"credentials", d.credentials, true}, // says itself what it lacks
+		{name: "queue", look: d.queue},
+		{name: "dead letters", look: d.deadLetters},
+		{name: "topic", look: func(ctx context.Context) finding {
+			return d.topic(ctx, d.TopicARN, "MOSAICD_TOPIC_ARN", d.checkTopic())
+		}},
+		{name: "output bucket", look: d.output},
+		{name: "upload buckets", look: d.uploads},
 	}
 	if d.MediaConvertRole != "" {
-		all = append(all, checkup{"MediaConvert", d.mediaConvert}, checkup{"MediaConvert role", func(ctx context.Context) finding {
-			return d.role(ctx, d.MediaConvertRole, "mediaconvert.amazonaws.com")
-		}})
+		all = append(all, checkup{name: "MediaConvert", look: d.mediaConvert},
+			checkup{name: "MediaConvert role", look: func(ctx context.Context) finding {
+				return d.role(ctx, d.MediaConvertRole, "mediaconvert.amazonaws.com")
+			}})
 	}
 	if d.Detector == string(jobs.DetectorRekognition) {
-		all = append(all, checkup{"Rekognition topic", func(ctx context.Context) finding {
-			return d.topic(ctx, d.RekognitionTopicARN, "MOSAICD_REKOGNITION_TOPIC_ARN")
-		}}, checkup{"Rekognition role", func(ctx context.Context) finding {
+		all = append(all, checkup{name: "Rekognition topic", look: func(ctx context.Context) finding {
+			wrong := checkTopic("--rekognition-topic-arn", d.RekognitionTopicARN, " by which Rekognition reports")
+			return d.topic(ctx, d.RekognitionTopicARN, "MOSAICD_REKOGNITION_TOPIC_ARN", wrong)
+		}}, checkup{name: "Rekognition role", look: func(ctx context.Context) finding {
 			return d.role(ctx, d.RekognitionRole, "rekognition.amazonaws.com")
 		}})
 	}
 	if d.Collection != "" {
-		all = append(all, checkup{"collection", d.collection})
+		all = append(all, checkup{name: "collection", look: d.collection})
 	}
-	return append(all, checkup{"scratch", d.disk}, checkup{"libav", d.engines}, checkup{"sandbox", d.shut})
+	return append(all, checkup{"scratch", d.disk, true}, checkup{"libav", d.engines, true}, checkup{"sandbox", d.shut, true})
 }
 
 func (d *doctor) settled(ctx context.Context) finding {
 	settings, err := d.settings()
 	if err != nil {
-		return bad(err, "mend that flag or variable")
+		return bad(err, "correct that flag or variable")
 	}
 	table, err := loadRoutes(ctx, d.cfg, d.Routes)
 	if err != nil {
 		return bad(err, "mend MOSAICD_ROUTES: mosaicd check --routes FILE says more")
 	}
 	d.table = table
-	config := d.jobs(settings, table)
+	known := d.placed()
+	config := known.jobs(settings, table)
 	if err := judgeRoutesPlace(d.Routes, config); err != nil {
 		return bad(err, "put the routes where uploaders can't write: a bucket for configuration, a file, or MOSAICD_ROUTES itself")
 	}
-	if err := config.Validate(); err != nil {
-		return bad(fmt.Errorf("--%s", flagOf(err)), "mend that flag or variable")
+	for _, err := range []error{config.Validate(), known.worker().Validate()} {
+		if err != nil {
+			return bad(fmt.Errorf("--%s", flagOf(err)), "correct that flag or variable")
+		}
+	}
+	if _, err := d.engine(); err != nil {
+		return bad(err, "correct that flag or variable")
 	}
 	for _, r := range table.Routes {
 		for _, s := range r.Steps {
@@ -191,9 +212,43 @@ func (d *doctor) settled(ctx context.Context) finding {
 	return good("%d routes; detector %s; %d jobs at once", len(table.Routes), d.Detector, d.Concurrency)
 }
 
+// placed returns the settings with names that could be right in place of those that have
+// checks of their own: what is wrong with one of them is said there, and once.
+func (d *doctor) placed() *runCommand {
+	known := *d.runCommand
+	for _, p := range []struct {
+		wrong error
+		value *string
+		like  string
+	}{
+		{d.checkQueue(), &known.QueueURL, "https://sqs.us-east-1.amazonaws.com/000000000000/queue"},
+		{d.checkDeadLetters(), &known.DeadLetterURL, ""},
+		{d.checkTopic(), &known.TopicARN, "arn:aws:sns:us-east-1:000000000000:topic"},
+		{d.checkOutput(), &known.OutputBucket, "bucket"},
+	} {
+		if p.wrong != nil {
+			*p.value = p.like
+		}
+	}
+	return &known
+}
+
+// refusals are the codes by which AWS says that it knows nobody of those credentials.
+var refusals = []string{"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "SignatureDoesNotMatch", "UnrecognizedClientException", "InvalidAccessKeyId"}
+
 func (d *doctor) credentials(ctx context.Context) finding {
+	if d.cfg.Credentials == nil {
+		d.noCredentials = true
+		return bad(errors.New("there are none"), "give this machine credentials: a task role, an instance profile, or AWS_PROFILE")
+	}
+	if _, err := d.cfg.Credentials.Retrieve(ctx); err != nil {
+		d.noCredentials = true
+		return bad(fmt.Errorf("there are none: %w", err), "give this machine credentials: a task role, an instance profile, or AWS_PROFILE")
+	}
 	who, err := sts.NewFromConfig(d.cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
+		var api smithy.APIError
+		d.noCredentials = errors.As(err, &api) && slices.Contains(refusals, api.ErrorCode())
 		return bad(err, "give this machine credentials: a task role, an instance profile, or AWS_PROFILE; and see that it reaches AWS")
 	}
 	return good("%s in %s", aws.ToString(who.Arn), d.cfg.Region)
@@ -214,11 +269,8 @@ func (d *doctor) attributes(ctx context.Context, queue string) (map[string]strin
 }
 
 func (d *doctor) queue(ctx context.Context) finding {
-	switch {
-	case d.QueueURL == "":
-		return bad(errors.New("none is named"), "set MOSAICD_QUEUE_URL")
-	case worker.IsFIFO(d.QueueURL):
-		return fifo("queue", d.QueueURL)
+	if err := d.checkQueue(); err != nil {
+		return bad(err, "correct MOSAICD_QUEUE_URL")
 	}
 	a, err := d.attributes(ctx, d.QueueURL)
 	if err != nil {
@@ -243,8 +295,8 @@ func (d *doctor) deadLetters(ctx context.Context) finding {
 	if d.DeadLetterURL == "" {
 		return finding{verdictWarn, "none is named", "set MOSAICD_DEAD_LETTER_URL: without it a message that nobody understands is tried until the redrive policy takes it, and nothing says why"}
 	}
-	if worker.IsFIFO(d.DeadLetterURL) {
-		return fifo("queue", d.DeadLetterURL)
+	if err := d.checkDeadLetters(); err != nil {
+		return bad(err, "correct MOSAICD_DEAD_LETTER_URL")
 	}
 	a, err := d.attributes(ctx, d.DeadLetterURL)
 	if err != nil {
@@ -264,16 +316,9 @@ func (d *doctor) deadLetters(ctx context.Context) finding {
 	return f
 }
 
-func fifo(kind, name string) finding {
-	return bad(fmt.Errorf("%s is a FIFO %s", name, kind), "use a standard "+kind+": S3, Rekognition and mosaicd send nothing to FIFO ones")
-}
-
-func (d *doctor) topic(ctx context.Context, arn, variable string) finding {
-	if arn == "" {
-		return bad(errors.New("none is named"), "set "+variable)
-	}
-	if worker.IsFIFO(arn) {
-		return fifo("topic", arn)
+func (d *doctor) topic(ctx context.Context, arn, variable string, wrong error) finding {
+	if wrong != nil {
+		return bad(wrong, "correct "+variable)
 	}
 	out, err := sns.NewFromConfig(d.cfg).GetTopicAttributes(ctx, &sns.GetTopicAttributesInput{TopicArn: &arn})
 	if err != nil {
@@ -281,7 +326,7 @@ func (d *doctor) topic(ctx context.Context, arn, variable string) finding {
 	}
 	f := good("%s: %s subscriptions", arn, out.Attributes["SubscriptionsConfirmed"])
 	if out.Attributes["SubscriptionsConfirmed"] == "0" {
-		return f.warn("nobody hears what is published there: subscribe to it")
+		return f.warn("the topic has no subscribers: results will be lost")
 	}
 	return f
 }
@@ -289,8 +334,8 @@ func (d *doctor) topic(ctx context.Context, arn, variable string) finding {
 // output does what a job does: writes an object that must not be there yet, reads
 // it, and deletes it.
 func (d *doctor) output(ctx context.Context) finding {
-	if d.OutputBucket == "" {
-		return bad(errors.New("none is named"), "set MOSAICD_OUTPUT_BUCKET")
+	if err := d.checkOutput(); err != nil {
+		return bad(err, "correct MOSAICD_OUTPUT_BUCKET")
 	}
 	client, key := newS3(d.cfg), d.StatePrefix+"doctor/"+strconv.FormatInt(time.Now().UnixNano(), 36)
 	at := "s3://" + d.OutputBucket + "/" + key
@@ -434,7 +479,7 @@ func (d *doctor) engines(ctx context.Context) finding {
 	libav.Quiet()
 	engine, err := d.engine()
 	if err != nil {
-		return bad(err, "mend that flag or variable")
+		return bad(err, "correct that flag or variable")
 	}
 	folder, err := os.MkdirTemp(d.scratch, "doctor-*")
 	if err != nil {
@@ -448,7 +493,7 @@ func (d *doctor) engines(ctx context.Context) finding {
 	}
 	settings, err := d.settings()
 	if err != nil {
-		return bad(err, "mend that flag or variable")
+		return bad(err, "correct that flag or variable")
 	}
 	started := time.Now()
 	done, err := jobs.Cover{Source: source, Output: filepath.Join(folder, "output.mp4"), Settings: settings, Detector: jobs.DetectorBuiltin}.Run(ctx, engine, nil)

@@ -88,14 +88,19 @@ func TestDoctorOfBrokenThings(t *testing.T) {
 		says    []string
 	}{
 		"no such queue":   {[]string{"MOSAICD_QUEUE_URL=" + c.server.URL() + "/000000000000/nowhere"}, "queue", []string{"FAIL", "/nowhere: ", "NonExistentQueue", "→ create it, or correct MOSAICD_QUEUE_URL"}},
+		"queue by name":   {[]string{"MOSAICD_QUEUE_URL=mosaicd"}, "queue", []string{"FAIL", "must be the queue's URL", "→ correct MOSAICD_QUEUE_URL"}},
+		"bucket as a URI": {[]string{"MOSAICD_OUTPUT_BUCKET=s3://results"}, "output bucket", []string{"FAIL", "without s3://", "→ correct MOSAICD_OUTPUT_BUCKET"}},
+		"concurrency":     {[]string{"MOSAICD_CONCURRENCY=65"}, "settings", []string{"FAIL --concurrency: must be 1 to 64 (got 65)", "→ correct that flag"}},
+		"visibility":      {[]string{"MOSAICD_VISIBILITY=1s"}, "settings", []string{"FAIL --", "→ correct that flag"}},
+		"stall":           {[]string{"MOSAICD_STALL=1ms"}, "settings", []string{"FAIL --stall: must be at least 1s", "→ correct that flag"}},
 		"no redrive":      {[]string{"MOSAICD_QUEUE_URL=" + c.inbox}, "queue", []string{"warn", "→ it has no redrive policy"}},
-		"FIFO":            {[]string{"MOSAICD_QUEUE_URL=" + c.queue + ".fifo"}, "queue", []string{"FAIL", "→ use a standard queue"}},
+		"FIFO":            {[]string{"MOSAICD_QUEUE_URL=" + c.queue + ".fifo"}, "queue", []string{"FAIL", "name a standard queue", "→ correct MOSAICD_QUEUE_URL"}},
 		"short retention": {[]string{"MOSAICD_DEAD_LETTER_URL=" + c.inbox}, "dead letters", []string{"warn", "→ it keeps messages no longer than the queue"}},
 		"no such topic":   {[]string{"MOSAICD_TOPIC_ARN=" + c.topic + "2"}, "topic", []string{"FAIL", "NotFound", "→ create it, or correct MOSAICD_TOPIC_ARN"}},
 		"no such bucket":  {[]string{"MOSAICD_OUTPUT_BUCKET=nowhere"}, "output bucket", []string{"FAIL nowhere: there is no such bucket", "→ create it in us-east-1"}},
 		"routes":          {[]string{"MOSAICD_ROUTES=version: 1\nroutes:\n  - {name: a, steps: [mosiac]}\n"}, "settings", []string{"FAIL", "mosiac", "→ mend MOSAICD_ROUTES"}},
 		"no role at all":  {[]string{"MOSAICD_ROUTES=version: 1\nroutes:\n  - {name: a, match: {prefix: a/}, steps: [transcode]}\n"}, "settings", []string{"FAIL route a transcodes", "→ set MOSAICD_MEDIACONVERT_ROLE"}},
-		"priority":        {[]string{"MOSAICD_MEDIACONVERT_PRIORITY=99"}, "settings", []string{"FAIL --mediaconvert-priority: must be -50 to 50 (got 99)", "→ mend that flag"}},
+		"priority":        {[]string{"MOSAICD_MEDIACONVERT_PRIORITY=99"}, "settings", []string{"FAIL --mediaconvert-priority: must be -50 to 50 (got 99)", "→ correct that flag"}},
 		"no such role":    {[]string{"MOSAICD_MEDIACONVERT_ROLE=arn:aws:iam::000000000000:role/nobody"}, "MediaConvert role", []string{"FAIL", "NoSuchEntity", "→ create it"}},
 		"another's role":  {[]string{"MOSAICD_MEDIACONVERT_ROLE=arn:aws:iam::000000000000:role/stranger"}, "MediaConvert role", []string{"FAIL", "does not trust mediaconvert.amazonaws.com"}},
 		"no role":         {[]string{"MOSAICD_MEDIACONVERT_ROLE=mediaconvert"}, "MediaConvert role", []string{"FAIL", "is not the ARN of a role"}},
@@ -114,6 +119,30 @@ func TestDoctorOfBrokenThings(t *testing.T) {
 				t.Errorf("exit code %d\n%s", code, out)
 			}
 		})
+	}
+}
+
+// TestDoctorOneCauseOneLine: what follows from missing credentials, or from one wrong
+// name, is not told once more for each service.
+func TestDoctorOneCauseOneLine(t *testing.T) {
+	t.Parallel()
+	skipWithRace(t)
+	c := newCloud(t)
+	for name, environ := range map[string][]string{
+		"no credentials":    {"AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_CONFIG_FILE=/dev/null"},
+		"a queue's name":    {"MOSAICD_QUEUE_URL=mosaicd"},
+		"a bucket's URI":    {"MOSAICD_OUTPUT_BUCKET=s3://results"},
+		"a topic's name":    {"MOSAICD_TOPIC_ARN=results"},
+		"too many at once":  {"MOSAICD_CONCURRENCY=65"},
+		"dead letters name": {"MOSAICD_DEAD_LETTER_URL=dead"},
+	} {
+		code, _, out := checkupOf(t, append(append(c.environ, environ...), "MOSAICD_PRESET=ultrafast"))
+		if n := strings.Count(out, "\n"+verdictBad+" ") + strings.Count(out[:4], verdictBad); code != exitFailed || n != 1 {
+			t.Errorf("%s: exit code %d, %d failures\n%s", name, code, n, out)
+		}
+		if skipped := strings.Contains(out, "\nskip  all else in AWS"); skipped != (name == "no credentials") {
+			t.Errorf("%s:\n%s", name, out)
+		}
 	}
 }
 

@@ -78,13 +78,9 @@ SIGTERM stops taking messages, lets running jobs finish for --drain, and gives b
 }
 
 func (c *runCommand) Run(ctx context.Context, std streams) error {
-	for _, s := range []struct{ value, flag, what string }{
-		{c.QueueURL, "--queue-url", "the URL of the SQS queue to work"},
-		{c.TopicARN, "--topic-arn", "the ARN of the SNS topic for results"},
-		{c.OutputBucket, "--output-bucket", "the S3 bucket for results"},
-	} {
-		if s.value == "" {
-			return usagef("%s is missing: %s", s.flag, s.what)
+	for _, err := range []error{c.checkQueue(), c.checkDeadLetters(), c.checkTopic(), c.checkOutput()} {
+		if err != nil {
+			return err
 		}
 	}
 	settings, err := c.settings()
@@ -127,6 +123,29 @@ func (c *runCommand) Run(ctx context.Context, std streams) error {
 	return nil
 }
 
+func (c *runCommand) checkQueue() error { return checkQueue("--queue-url", c.QueueURL, " to work") }
+
+func (c *runCommand) checkDeadLetters() error {
+	if c.DeadLetterURL == "" {
+		return nil
+	}
+	return checkQueue("--dead-letter-url", c.DeadLetterURL, "")
+}
+
+func (c *runCommand) checkTopic() error { return checkTopic("--topic-arn", c.TopicARN, " for results") }
+
+func (c *runCommand) checkOutput() error {
+	return checkBucket("--output-bucket", c.OutputBucket, " for results")
+}
+
+// worker is how the daemon works its queue.
+func (c *runCommand) worker() worker.Config {
+	return worker.Config{
+		QueueURL: c.QueueURL, DeadLetterURL: c.DeadLetterURL, Concurrency: c.Concurrency,
+		Visibility: c.Visibility, Drain: c.Drain,
+	}
+}
+
 // serve is the daemon, its settings judged as far as one alone can be.
 func (c *runCommand) serve(ctx context.Context, aws aws.Config, engine *ffmpeg.Engine, log *zap.Logger, config jobs.Config, counts *metrics) error {
 	level, err := c.judgeSandbox(ctx, log)
@@ -134,10 +153,7 @@ func (c *runCommand) serve(ctx context.Context, aws aws.Config, engine *ffmpeg.E
 		return err
 	}
 	d, err := newDaemon(aws, engine, log, daemonConfig{
-		worker: worker.Config{
-			QueueURL: c.QueueURL, DeadLetterURL: c.DeadLetterURL, Concurrency: c.Concurrency,
-			Visibility: c.Visibility, Drain: c.Drain,
-		},
+		worker:   c.worker(),
 		jobs:     config,
 		httpAddr: c.HTTPAddr, sandbox: level, metrics: counts, instance: c.EC2Notice, protection: c.protection(),
 	})

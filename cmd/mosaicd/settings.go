@@ -1,6 +1,8 @@
 package main
 
 import (
+	"net/url"
+	"regexp"
 	"strings"
 
 	"github.com/mosaicd/mosaicd/jobs"
@@ -65,5 +67,38 @@ func checkQueue(flag, value, what string) error {
 	case worker.IsFIFO(value):
 		return usagef("%s: %s is a FIFO queue: name a standard queue, S3 sends no events to FIFO queues", flag, value)
 	}
+	if u, err := url.Parse(value); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+		return usagef("%s: must be the queue's URL, and neither its name nor its ARN (got %q): aws sqs get-queue-url --queue-name %s prints it",
+			flag, value, value[strings.LastIndexAny(value, ":/")+1:])
+	}
 	return nil
 }
+
+// checkTopic judges the ARN of an SNS topic.
+func checkTopic(flag, value, what string) error {
+	switch {
+	case value == "":
+		return usagef("%s is missing: the ARN of the SNS topic%s", flag, what)
+	case worker.IsFIFO(value):
+		return usagef("%s: %s is a FIFO topic: name a standard topic", flag, value)
+	case !topicARN.MatchString(value):
+		return usagef("%s: must be the ARN of an SNS topic, such as arn:aws:sns:eu-west-1:123456789012:name (got %q)", flag, value)
+	}
+	return nil
+}
+
+var topicARN = regexp.MustCompile(`^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$`)
+
+// checkBucket judges the name of a bucket.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+func checkBucket(flag, value, what string) error {
+	switch {
+	case value == "":
+		return usagef("%s is missing: the S3 bucket%s", flag, what)
+	case !bucketName.MatchString(value):
+		return usagef("%s: must be the name of a bucket alone, without s3:// and without a folder (got %q)", flag, value)
+	}
+	return nil
+}
+
+var bucketName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$`)
