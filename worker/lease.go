@@ -74,6 +74,8 @@ func (w *Worker) keep(ctx context.Context, d delivery, handled <-chan struct{}) 
 		select {
 		case <-handled:
 			return l.left() > 0 || lost(errors.New("lease ended before a beat"))
+		case <-w.left:
+			return false // the message was given back without its handler
 		case <-next.C:
 		}
 		// Both limits are met only after a long sleep of the machine or process

@@ -18,6 +18,7 @@ const (
 	eventDeadLetterFailed = "dead_letter_failed" // error: rejected, but the dead-letter queue did not take it
 	eventProtectionFailed = "protection_failed"  // warn: the work goes on without
 	eventDraining         = "worker_draining"    // info: Run's context has ended
+	eventHurried          = "worker_hurried"     // warn: Hurry was called while it drained
 )
 
 const (

@@ -10,11 +10,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"go.uber.org/zap"
@@ -75,7 +78,8 @@ var _ Queue = (*sqs.Client)(nil)
 //  1. New checks its Config.
 //  2. Run receives messages and has them handled, until its context ends.
 //  3. Handlers go on for Config.Drain; then their contexts end.
-//  4. Run returns when every handler has returned. A Worker runs only once.
+//  4. Run returns when every handler has returned, or soon after Hurry. A Worker runs
+//     only once.
 //
 // Status may be called at any time, from any goroutine.
 type Worker struct {
@@ -85,6 +89,11 @@ type Worker struct {
 	cfg     Config
 	started atomic.Bool
 	status  status
+
+	hurry   sync.Once
+	hurried chan struct{} // closed by Hurry
+	left    chan struct{} // closed when handlers that do not return are left behind
+	hand    hand
 }
 
 // New returns a Worker of q's queue cfg.QueueURL. The error names each field of
@@ -97,7 +106,7 @@ func New(q Queue, h Handler, log *zap.Logger, cfg Config) (*Worker, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	w := &Worker{queue: q, handler: h, log: log, cfg: cfg}
+	w := &Worker{queue: q, handler: h, log: log, cfg: cfg, hurried: make(chan struct{}), left: make(chan struct{})}
 	w.status.now.Slots = cfg.Concurrency
 	return w, nil
 }
@@ -122,24 +131,76 @@ func (w *Worker) Run(ctx context.Context) error {
 	var drain sync.WaitGroup
 	drain.Go(func() { w.drain(ctx, idle, interrupt) })
 
-	w.receiveAndWork(ctx, workCtx)
-	close(idle)
+	var handlers sync.WaitGroup
+	w.receiveAndWork(ctx, workCtx, &handlers)
+	go func() {
+		handlers.Wait()
+		close(idle)
+	}()
 	drain.Wait()
+	if !closed(idle) {
+		w.releaseHand(ctx)
+	}
 	return nil
+}
+
+// Hurry ends the drain: handlers are told to stop at once, and Run returns hurryTime
+// later at the most, but not before it has the answer to the receive in flight, and has
+// given back each message of which it had no end. It may be called more than once, from any
+// goroutine, and changes nothing as long as Run's context has not ended.
+func (w *Worker) Hurry() { w.hurry.Do(func() { close(w.hurried) }) }
+
+// hurryTime is how long handlers have to return after Hurry.
+const hurryTime = 5 * time.Second
+
+// releaseHand gives back the messages of handlers that have not returned. The process
+// is about to end, and they with it.
+func (w *Worker) releaseHand(ctx context.Context) {
+	close(w.left) // so that no beat hides a message again
+	var all sync.WaitGroup
+	for _, d := range w.hand.all() {
+		all.Go(func() { w.release(ctx, d) })
+	}
+	all.Wait()
+}
+
+// A hand is the messages that are in hand, by their receipt handles.
+type hand struct {
+	mu         sync.Mutex
+	deliveries map[string]delivery
+}
+
+func (h *hand) add(d delivery) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.deliveries == nil {
+		h.deliveries = map[string]delivery{}
+	}
+	h.deliveries[aws.ToString(d.message.ReceiptHandle)] = d
+}
+
+func (h *hand) remove(d delivery) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.deliveries, aws.ToString(d.message.ReceiptHandle))
+}
+
+func (h *hand) all() []delivery {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Collect(maps.Values(h.deliveries))
 }
 
 // receiveAndWork takes a slot first and then a message, so that no message waits
 // here for a slot while another worker could have it. It returns when ctx has
-// ended and every handler has returned.
-func (w *Worker) receiveAndWork(ctx, workCtx context.Context) {
+// ended and no more messages come; handlers may still be at theirs.
+func (w *Worker) receiveAndWork(ctx, workCtx context.Context, handlers *sync.WaitGroup) {
 	slots := make(chan struct{}, w.cfg.Concurrency)
 	free := func(n int) {
 		for range n {
 			<-slots
 		}
 	}
-	var handlers sync.WaitGroup
-	defer handlers.Wait()
 	var outage outage
 	for n := take(ctx, slots); n > 0; n = take(ctx, slots) {
 		w.protect(ctx, true)
@@ -154,9 +215,11 @@ func (w *Worker) receiveAndWork(ctx, workCtx context.Context) {
 		}
 		for _, d := range received {
 			w.status.addInFlight(1)
+			w.hand.add(d)
 			handlers.Go(func() {
 				defer free(1)
 				defer w.status.addInFlight(-1)
+				defer w.hand.remove(d)
 				settle(workCtx, d)
 			})
 		}
@@ -198,8 +261,8 @@ func take(ctx context.Context, slots chan<- struct{}) int {
 	return maxReceive
 }
 
-// drain interrupts the handlers once ctx has ended and Config.Drain is over. It
-// returns early when idle is closed.
+// drain interrupts the handlers once ctx has ended and Config.Drain is over, or Hurry was
+// called. It returns when idle is closed, or hurryTime after Hurry.
 func (w *Worker) drain(ctx context.Context, idle <-chan struct{}, interrupt context.CancelCauseFunc) {
 	select {
 	case <-ctx.Done():
@@ -212,6 +275,20 @@ func (w *Worker) drain(ctx context.Context, idle <-chan struct{}, interrupt cont
 	select {
 	case <-t.C:
 		interrupt(ErrStopping)
+		select {
+		case <-w.hurried:
+		case <-idle:
+			return
+		}
+	case <-w.hurried:
+		interrupt(ErrStopping)
+	case <-idle:
+		return
+	}
+	w.log.Warn(eventHurried, zap.Int(keyInFlight, w.Status().InFlight))
+	t.Reset(hurryTime)
+	select {
+	case <-t.C:
 	case <-idle:
 	}
 }

@@ -349,3 +349,83 @@ func TestReceiveCount(t *testing.T) {
 		t.Errorf("receiveCount without attributes = %d, want 1", got)
 	}
 }
+
+func TestHurryReleasesAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newFakeQueue("a")
+		w := start(t, q, func(ctx context.Context, _ types.Message) error {
+			<-ctx.Done()
+			time.Sleep(time.Second)
+			return fmt.Errorf("interrupted: %w", context.Cause(ctx))
+		}, Config{Drain: time.Hour})
+		time.Sleep(time.Second)
+		w.Hurry() // before anybody stopped it: nothing
+		time.Sleep(time.Minute)
+		w.noEvent(t, eventReleased)
+		stopped := time.Now()
+		w.stop()
+		<-w.done
+		if took := time.Since(stopped); took != time.Second {
+			t.Errorf("Run returned after %s, want the second that the handler takes", took)
+		}
+		if in := q.visibleIn(0); in > 0 || q.message(0).deleted {
+			t.Errorf("message is visible in %s (deleted: %v), want now", in, q.message(0).deleted)
+		}
+		w.event(t, eventReleased)
+		w.event(t, eventHurried)
+	})
+}
+
+// A handler that doesn't heed its context holds up neither the end nor its message,
+// also when it did not heed the end of the drain before.
+func TestHurryLeavesHandlersThatDoNotReturn(t *testing.T) {
+	t.Parallel()
+	for _, drain := range []time.Duration{time.Second, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			q := newFakeQueue("a", "b")
+			enough := make(chan struct{})
+			w := start(t, q, func(context.Context, types.Message) error { <-enough; return nil }, Config{Drain: drain, Concurrency: 2})
+			time.Sleep(time.Second)
+			w.stop()
+			time.Sleep(10 * time.Second)
+			hurried := time.Now()
+			w.Hurry()
+			w.Hurry()
+			<-w.done
+			if took := time.Since(hurried); took != hurryTime {
+				t.Errorf("Run returned after %s, want %s", took, hurryTime)
+			}
+			time.Sleep(5 * time.Minute) // no beat hides a message again
+			for i := range 2 {
+				if in := q.visibleIn(i); in > 0 || q.message(i).deleted {
+					t.Errorf("message %d is visible in %s (deleted: %v), want now", i, in, q.message(i).deleted)
+				}
+			}
+			close(enough)
+			synctest.Wait()
+			if q.message(0).deleted || q.message(1).deleted {
+				t.Error("a handler that was left behind still decided about its message")
+			}
+		})
+	}
+}
+
+// What a long poll brings after all is given back before the end.
+func TestHurryWaitsForTheReceive(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newFakeQueue()
+		w := start(t, q, nothing, Config{})
+		time.Sleep(time.Second)
+		w.stop()
+		w.Hurry()
+		time.Sleep(10 * time.Second)
+		q.put("late", nil)
+		<-w.done
+		if in := q.visibleIn(0); in > 0 || q.message(0).receives != 1 {
+			t.Errorf("message is visible in %s, want now", in)
+		}
+		w.event(t, eventReleased)
+	})
+}

@@ -62,15 +62,16 @@ func newDaemon(cfg aws.Config, engine jobs.Engine, log *zap.Logger, c daemonConf
 	return &daemon{worker: w, handler: handler, log: log, cfg: c}, nil
 }
 
-// run works the queue until ctx ends and what is running is done or given back.
-func (d *daemon) run(ctx context.Context) error {
+// run works the queue until ctx ends and what is running is done or given back, at once
+// where again is closed.
+func (d *daemon) run(ctx context.Context, again secondSignal) error {
 	d.log.Info("daemon_started",
 		zap.String("queue_url", d.cfg.worker.QueueURL), zap.String("topic_arn", d.cfg.jobs.TopicARN),
 		zap.String("output", "s3://"+d.cfg.jobs.OutputBucket+"/"+d.cfg.jobs.OutputPrefix),
 		zap.Int("concurrency", d.worker.Status().Slots), zap.String("version", version))
 	defer d.log.Info("daemon_stopped")
 	if d.cfg.httpAddr == "" {
-		return d.work(ctx)
+		return d.work(ctx, again)
 	}
 	listener, err := net.Listen("tcp", d.cfg.httpAddr)
 	if err != nil {
@@ -81,7 +82,7 @@ func (d *daemon) run(ctx context.Context) error {
 	g.Go(func() error {
 		// It answers while the worker drains: whoever finds us unhealthy kills us.
 		defer server.Close()
-		return d.work(ctx)
+		return d.work(ctx, again)
 	})
 	g.Go(func() error {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -104,14 +105,27 @@ func (d *daemon) http() http.Handler {
 
 // work runs the worker and, as long as it takes messages, the reconciler. It drains
 // when EC2 says that the instance goes.
-func (d *daemon) work(ctx context.Context) error {
+func (d *daemon) work(ctx context.Context, again secondSignal) error {
 	ctx, drain := context.WithCancel(ctx)
 	defer drain()
 	g, worked := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		return caught(drain, func() error { d.handler.Reconcile(worked); return nil })
 	})
-	g.Go(func() error { defer drain(); return caught(drain, func() error { return d.worker.Run(ctx) }) })
+	over := make(chan struct{})
+	g.Go(func() error {
+		defer drain()
+		defer close(over)
+		return caught(drain, func() error { return d.worker.Run(ctx) })
+	})
+	g.Go(func() error {
+		select {
+		case <-again:
+			d.worker.Hurry()
+		case <-over:
+		}
+		return nil
+	})
 	if d.cfg.instance {
 		g.Go(func() error {
 			if ecs.NewInstance(ecs.MetadataURL).Wait(ctx) {

@@ -172,7 +172,7 @@ func (c *facesDetectCommand) Run(ctx context.Context, std streams) error {
 	}
 	progress := newProgress(c.Progress, std.err)
 	page, err := jobs.Detect(ctx, engine, c.Source, c.Threads, func(p ffmpeg.Progress) { progress.step(jobs.PhaseDetect, p) })
-	progress.end()
+	progress.done(err)
 	if err != nil {
 		return err
 	}

@@ -100,13 +100,13 @@ func (c *jobsCommand) Run(ctx context.Context, std streams) error {
 			err = c.print(std, found, now)
 		}
 		if err != nil && c.Watch && ctx.Err() != nil {
-			return nil
+			return context.Cause(ctx)
 		} else if err != nil || !c.Watch {
 			return err
 		}
 		select {
 		case <-ctx.Done():
-			return nil
+			return context.Cause(ctx)
 		case <-time.After(c.Every):
 		}
 	}
@@ -156,7 +156,7 @@ func (c *jobsCommand) print(std streams, found []*jobs.Claim, now time.Time) err
 		}
 	}
 	table := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "JOB\tSTATE\tSTEP\tAGE\tROUTE\tSOURCE")
+	terminal.Fprintf(table, "JOB\tSTATE\tSTEP\tAGE\tROUTE\tSOURCE\n")
 	for _, claim := range found {
 		r := newJobRow(claim)
 		terminal.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", r.Job, r.state(), r.step(), age(now.Sub(r.Created)), r.Route, r.Source)
@@ -167,9 +167,9 @@ func (c *jobsCommand) print(std streams, found []*jobs.Claim, now time.Time) err
 	var err error
 	switch {
 	case len(found) == 0:
-		_, err = fmt.Fprintln(std.err, "no such jobs. Jobs of releases without an index are missing here until \"mosaicd jobs --reindex\" has been run once")
+		_, err = terminal.Fprintln(std.err, "no such jobs. Jobs of releases without an index are missing here until \"mosaicd jobs --reindex\" has been run once")
 	case c.Limit > 0 && len(found) == c.Limit:
-		_, err = fmt.Fprintf(std.err, "there may be more: these are the newest %d (--limit)\n", c.Limit)
+		_, err = terminal.Fprintf(std.err, "there may be more: these are the newest %d (--limit)\n", c.Limit)
 	}
 	return err
 }
@@ -207,10 +207,10 @@ func age(d time.Duration) string {
 }
 
 func (c *jobsCommand) reindex(ctx context.Context, records *jobs.Claims, std streams) error {
-	n, err := records.Reindex(ctx, func(n int) { fmt.Fprintf(std.err, "%d records\n", n) })
+	n, err := records.Reindex(ctx, func(n int) { terminal.Fprintf(std.err, "%d records\n", n) })
 	if err != nil {
 		return fmt.Errorf("after %d records: %w", n, err)
 	}
-	_, err = fmt.Fprintf(std.out, "wrote the index of %d records\n", n)
+	_, err = terminal.Fprintf(std.out, "wrote the index of %d records\n", n)
 	return err
 }

@@ -8,11 +8,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"regexp"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/alecthomas/kong"
 	"go.uber.org/zap"
@@ -30,9 +28,8 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal kills
-	os.Exit(run(ctx, os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
+	ctx, signals, std := watchSignals(streams{in: os.Stdin, out: os.Stdout, err: os.Stderr})
+	os.Exit(signals.code(ctx, run(ctx, os.Args[1:], std, signals.again)))
 }
 
 // streams are the process's own.
@@ -82,8 +79,8 @@ func usagef(format string, args ...any) error {
 	return usageError{fmt.Errorf(format, args...)}
 }
 
-func run(ctx context.Context, args []string, std streams) int {
-	err := dispatch(ctx, args, std)
+func run(ctx context.Context, args []string, std streams, again secondSignal) int {
+	err := dispatch(ctx, args, std, again)
 	if err == nil {
 		return exitDone
 	}
@@ -102,13 +99,13 @@ func run(ctx context.Context, args []string, std streams) int {
 	return exitFailed
 }
 
-func dispatch(ctx context.Context, args []string, std streams) error {
+func dispatch(ctx context.Context, args []string, std streams, again secondSignal) error {
 	helped := false
 	parser, err := kong.New(&commands{},
 		kong.Name("mosaicd"), kong.Description(about),
 		kong.Writers(std.out, std.err), kong.Exit(func(int) { helped = true }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(std),
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(std, again),
 	)
 	if err != nil {
 		return fmt.Errorf("command line: %w", err)

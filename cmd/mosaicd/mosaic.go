@@ -83,7 +83,7 @@ func (c *mosaicCommand) Run(ctx context.Context, std streams) (err error) {
 	}
 	started := time.Now()
 	done, err := cover.Run(ctx, engine, progress.step)
-	progress.end()
+	progress.done(err)
 	if f, ok := errors.AsType[*jobs.Failure](err); ok {
 		return fmt.Errorf("%s: %w", f.Code, err)
 	}
@@ -122,7 +122,7 @@ func (c *mosaicCommand) show(ctx context.Context, engine jobs.Engine, cover jobs
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 	cover.Output = c.Output
 	shown, err := cover.Report(ctx, engine, done, folder, c.Report != "", progress.step)
-	progress.end()
+	progress.done(err)
 	if err != nil {
 		return err
 	}

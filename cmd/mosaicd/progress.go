@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"io"
-	"os"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
@@ -87,6 +86,14 @@ func (p *progress) leave() {
 	}
 }
 
+// done is end, or leave where the work ended with an error.
+func (p *progress) done(err error) {
+	if err != nil {
+		p.leave()
+	}
+	p.end()
+}
+
 // end leaves the terminal's line to what is printed next.
 func (p *progress) end() {
 	if p.shown == nil {
@@ -100,6 +107,6 @@ func (p *progress) end() {
 }
 
 func isTerminal(out io.Writer) bool {
-	f, ok := out.(*os.File)
+	f, ok := out.(interface{ Fd() uintptr })
 	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -42,7 +42,7 @@ func (c *remuxCommand) Run(ctx context.Context, std streams) (err error) {
 	started := time.Now()
 	cover := jobs.Cover{Source: files.source, Output: files.output.Path, Settings: jobs.Settings{DropStreams: c.DropStreams}}
 	done, err := cover.Remux(ctx, engine, progress.step)
-	progress.end()
+	progress.done(err)
 	if err != nil {
 		return err
 	}

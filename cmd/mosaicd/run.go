@@ -74,10 +74,10 @@ type runCommand struct {
 func (runCommand) Help() string {
 	return `Polls one SQS queue for events of S3 and MediaConvert (as they are, through EventBridge or SNS) and for messages of "mosaicd send", covers the faces in each video or has MediaConvert transcode it, as --routes says, and publishes a result of each step to SNS. AWS credentials, region and endpoints are found as the AWS CLI finds them.
 
-SIGTERM stops taking messages, lets running jobs finish for --drain, and gives back the others.`
+SIGTERM stops taking messages, lets running jobs finish for --drain, and gives back the others. A second one gives them back at once.`
 }
 
-func (c *runCommand) Run(ctx context.Context, std streams) error {
+func (c *runCommand) Run(ctx context.Context, std streams, again secondSignal) error {
 	for _, err := range []error{c.checkQueue(), c.checkDeadLetters(), c.checkTopic(), c.checkOutput()} {
 		if err != nil {
 			return err
@@ -117,7 +117,7 @@ func (c *runCommand) Run(ctx context.Context, std streams) error {
 	}
 	// From here on all that is written is the log.
 	logLibraries(log)
-	if err := c.serve(ctx, aws, engine, log, config, counts); err != nil {
+	if err := c.serve(ctx, again, aws, engine, log, config, counts); err != nil {
 		return daemonError{err, log}
 	}
 	return nil
@@ -147,7 +147,9 @@ func (c *runCommand) worker() worker.Config {
 }
 
 // serve is the daemon, its settings judged as far as one alone can be.
-func (c *runCommand) serve(ctx context.Context, aws aws.Config, engine *ffmpeg.Engine, log *zap.Logger, config jobs.Config, counts *metrics) error {
+func (c *runCommand) serve(
+	ctx context.Context, again secondSignal, aws aws.Config, engine *ffmpeg.Engine, log *zap.Logger, config jobs.Config, counts *metrics,
+) error {
 	level, err := c.judgeSandbox(ctx, log)
 	if err != nil {
 		return err
@@ -160,7 +162,7 @@ func (c *runCommand) serve(ctx context.Context, aws aws.Config, engine *ffmpeg.E
 	if err != nil {
 		return usagef("--%s", flagOf(err))
 	}
-	return d.run(ctx)
+	return d.run(ctx, again)
 }
 
 // jobs is what the daemon is to do, of all that the flags say.
