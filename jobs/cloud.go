@@ -165,6 +165,11 @@ func (h *Handler) dispatch(ctx context.Context, log *zap.Logger, l *lease, n int
 	if err != nil {
 		return state.Cloud, probe, err
 	}
+	for _, d := range docs {
+		if err := h.cfg.judgeJobFile(job, step, d); err != nil {
+			return state.Cloud, probe, err
+		}
+	}
 	parts := slices.Clone(state.Cloud)
 	if parts == nil {
 		for _, d := range docs {
@@ -177,19 +182,22 @@ func (h *Handler) dispatch(ctx context.Context, log *zap.Logger, l *lease, n int
 		if parts[i].JobID != "" || parts[i].ended() {
 			continue
 		}
-		d := slices.IndexFunc(docs, func(d *transcode.Document) bool { return d.Name == parts[i].Settings })
+		d := slices.IndexFunc(docs, func(d jobFile) bool { return d.Name == parts[i].Settings })
 		if d < 0 {
 			parts[i].Error = newResultError(CodeInvalidSettings, "the job file is gone since the first attempt")
 			continue
 		}
-		folder, err := h.folder(job, step, docs[d], len(docs) > 1)
+		folder, err := h.folder(job, step, docs[d].Document, len(docs) > 1)
 		if err != nil {
 			return state.Cloud, probe, err
 		}
-		if requests[i], err = h.request(job, step, docs[d], input, folder, parts[i], n, i); err != nil {
+		if requests[i], err = h.request(job, step, docs[d].Document, input, folder, parts[i], n, i); err != nil {
 			return state.Cloud, probe, err
 		}
 		parts[i].Planned = transcode.Plan(requests[i].Settings)
+		if err := h.cfg.judgePlan(parts[i].Planned, folder); err != nil {
+			return state.Cloud, probe, err
+		}
 		folders[i] = folder
 	}
 	for i, in := range requests {

@@ -156,7 +156,7 @@ func TestSettingsInTheirOrder(t *testing.T) {
 		}
 		s["Settings"], s["Priority"], s["StatusUpdateInterval"], s["Queue"] = settings, 7, "SECONDS_30", "from-the-file"
 	}
-	b := newBench(t, routed("  - name: all\n    steps:\n      - transcode: {priority: -3, destination: 's3://results/{dir}/{name}/'}\n"), func(c *Config) {
+	b := newBench(t, routed("  - name: all\n    steps:\n      - transcode: {priority: -3, jobFiles: {allow: [queue]}, destination: 's3://results/{dir}/{name}/'}\n"), func(c *Config) {
 		c.Cloud.Queue, c.Cloud.Priority, c.Cloud.Acceleration = "from-the-daemon", 1, "PREFERRED"
 	})
 	b.putJobFile("x.json", file)

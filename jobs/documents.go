@@ -40,11 +40,21 @@ func newDocuments(s *store, cloud MediaConvert) *documents {
 	return &documents{store: s, cloud: cloud, parsed: map[string]*transcode.Document{}}
 }
 
+// A jobFile is a job file and where it lies in S3; no Bucket: it doesn't.
+type jobFile struct {
+	*transcode.Document
+	at event.Location
+}
+
 // of returns the job files, at least one: the message's own; else every
-// jobs/*.json in the source's bucket; else the route's; else the built-in one.
-func (d *documents) of(ctx context.Context, job Job, t Transcode, probe *ffmpeg.Media) ([]*transcode.Document, error) {
-	if !t.Own {
-		found, err := d.folder(ctx, job.Source.Bucket)
+// jobs/*.json in the source's bucket, or where the route has them; else the route's; else the built-in one.
+func (d *documents) of(ctx context.Context, job Job, t Transcode, probe *ffmpeg.Media) ([]jobFile, error) {
+	if !t.Own && !t.JobFiles.None {
+		from := event.Location{Bucket: job.Source.Bucket, Key: jobsFolder}
+		if t.JobFiles.From != "" {
+			from = location(t.JobFiles.From)
+		}
+		found, err := d.folder(ctx, from)
 		if err != nil || found != nil {
 			return found, err
 		}
@@ -53,57 +63,71 @@ func (d *documents) of(ctx context.Context, job Job, t Transcode, probe *ffmpeg.
 	if err != nil {
 		return nil, err
 	}
-	return []*transcode.Document{doc}, nil
+	return []jobFile{doc}, nil
 }
 
-func (d *documents) chosen(ctx context.Context, t Transcode, probe *ffmpeg.Media) (*transcode.Document, error) {
+func (d *documents) chosen(ctx context.Context, t Transcode, probe *ffmpeg.Media) (doc jobFile, err error) {
 	name := t.Settings
 	switch {
 	case t.Document != nil:
-		return parse("message", t.Document)
+		doc.Document, err = parse("message", t.Document)
+		return doc, err
 	case t.Template != "":
-		return d.template(ctx, t.Template)
+		doc.Document, err = d.template(ctx, t.Template)
+		return doc, err
 	case t.Ladder != nil && probe != nil:
 		rung := transcode.Rung(t.Ladder, probe.Width, probe.Height)
 		if !strings.HasSuffix(rung, ".json") {
-			return d.template(ctx, rung)
+			doc.Document, err = d.template(ctx, rung)
+			return doc, err
 		}
 		name = rung
 	}
 	switch {
 	case name == "":
-		return transcode.BuiltIn(), nil
+		return jobFile{Document: transcode.BuiltIn()}, nil
 	case strings.HasPrefix(name, "s3://"):
-		return d.object(ctx, location(name), "")
+		doc.at = location(name)
+		doc.Document, err = d.object(ctx, doc.at, "")
+		return doc, err
 	}
 	body, err := os.ReadFile(name)
 	if err != nil {
-		return nil, fmt.Errorf("read the route's job file: %w", err)
+		return doc, fmt.Errorf("read the route's job file: %w", err)
 	}
-	return parse(name, body)
+	doc.Document, err = parse(name, body)
+	return doc, err
 }
 
-// folder returns every jobs/*.json of a bucket, in the order of their names; nil
+// maxJobFiles is how many job files one folder may have: each is a cloud job for each
+// upload, and uploaders may write them.
+const maxJobFiles = 100
+
+// folder returns every *.json of a folder, in the order of their names; nil
 // where there is none.
-func (d *documents) folder(ctx context.Context, bucket string) ([]*transcode.Document, error) {
-	var found []*transcode.Document
+func (d *documents) folder(ctx context.Context, at event.Location) ([]jobFile, error) {
+	var found []jobFile
 	pages := s3.NewListObjectsV2Paginator(d.store.s3, &s3.ListObjectsV2Input{
-		Bucket: &bucket, Prefix: aws.String(jobsFolder), Delimiter: aws.String("/"),
+		Bucket: &at.Bucket, Prefix: &at.Key, Delimiter: aws.String("/"),
 	})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, sourceError(err, "list s3://%s/%s: %w", bucket, jobsFolder, err)
+			return nil, sourceError(err, "list %s: %w", at, err)
 		}
 		for _, o := range page.Contents {
 			if !strings.HasSuffix(aws.ToString(o.Key), ".json") {
 				continue
 			}
-			doc, err := d.object(ctx, event.Location{Bucket: bucket, Key: aws.ToString(o.Key)}, aws.ToString(o.ETag))
+			if len(found) == maxJobFiles {
+				return nil, failf(CodeInvalidSettings, "%s holds more than %d job files: each is a job of MediaConvert for each upload", at, maxJobFiles)
+			}
+			file := event.Location{Bucket: at.Bucket, Key: aws.ToString(o.Key)}
+			doc, err := d.object(ctx, file, aws.ToString(o.ETag))
 			if err != nil {
 				return nil, err
 			}
-			found = append(found, doc)
+			found = append(found, jobFile{doc, file})
 		}
 	}
 	return found, nil

@@ -73,7 +73,7 @@ func (m Match) named() []string {
 
 // files are the job files that the options name.
 func (o TranscodeOptions) files() []string {
-	files := []string{o.Settings}
+	files := []string{o.Settings, o.JobFiles.From}
 	for _, file := range o.Ladder {
 		if strings.HasSuffix(file, ".json") {
 			files = append(files, file)

@@ -46,6 +46,13 @@ func (s Step) String() string {
 	for _, height := range slices.Sorted(maps.Keys(t.Ladder)) {
 		say(fmt.Sprintf("ladder[%d]", height), t.Ladder[height])
 	}
+	switch {
+	case t.JobFiles.None:
+		say("jobFiles", "none")
+	default:
+		say("jobFiles.from", t.JobFiles.From)
+		say("jobFiles.allow", strings.Join(t.JobFiles.Allow, ","))
+	}
 	say("queue", t.Queue)
 	say("role", t.Role)
 	say("priority", deref(t.Priority))

@@ -284,6 +284,7 @@ var (
 			}},
 			{"template", func(s *Step, n node) error { return n.text(&s.Transcode.Template) }},
 			{"ladder", func(s *Step, n node) error { return n.ladder(&s.Transcode.Ladder) }},
+			{"jobFiles", func(s *Step, n node) error { return n.jobFiles(&s.Transcode.JobFiles) }},
 			{"queue", func(s *Step, n node) error { return n.text(&s.Transcode.Queue) }},
 			{"role", func(s *Step, n node) error { return n.text(&s.Transcode.Role) }},
 			{"priority", func(s *Step, n node) error {
@@ -333,6 +334,30 @@ func (n node) ladder(to *Ladder) error {
 	}
 	return nil
 }
+
+// jobFiles reads the word none, or a mapping.
+func (n node) jobFiles(to *JobFiles) error {
+	if _, ok := n.Node.(ast.MapNode); !ok {
+		return n.word(&to.None, "none")
+	}
+	return mapping(n, to, jobFilesReaders)
+}
+
+var jobFilesReaders = []reader[JobFiles]{
+	{"from", func(j *JobFiles, n node) error {
+		if err := n.text(&j.From); err != nil {
+			return err
+		}
+		if _, err := event.ParseFolder(j.From); err != nil {
+			return n.errorf("%v", err)
+		}
+		return nil
+	}},
+	{"allow", func(j *JobFiles, n node) error { return n.fields(&j.Allow, powers) }},
+}
+
+// powers are those of package transcode.
+var powers = []string{"role", "queue", "priority", "acceleration", "tags", "inputs", "template", "storage"}
 
 // template reads a destination with tokens.
 func (n node) template(to *string) error {

@@ -94,6 +94,15 @@ type TranscodeOptions struct {
 	Priority       *int   // -50 to 50
 	Acceleration   string // DISABLED, ENABLED or PREFERRED
 	StatusInterval string // SECONDS_10 to SECONDS_600
+	JobFiles       JobFiles
+}
+
+// JobFiles say where a Transcode step finds the job files for all videos, and what those
+// may decide that lie where uploads go to.
+type JobFiles struct {
+	From  string   // s3:// URI of a folder; empty: jobs/ of the source's bucket
+	None  bool     // nowhere
+	Allow []string // see transcode.Powers
 }
 
 // A Ladder gives, by height in pixels, the name of a job template, or the s3://

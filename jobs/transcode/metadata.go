@@ -12,6 +12,8 @@ const (
 	maxPairs = 10
 	maxKey   = 128 // characters
 	maxValue = 256 // characters
+
+	ownPrefix = "mosaicd-" // of keys by which a job is known again: no document has them
 )
 
 // UserMetadata joins a document's metadata and ours within MediaConvert's limits.
@@ -20,10 +22,11 @@ const (
 // is too long is cut, and what is empty is left out.
 func UserMetadata(document, ours map[string]string) map[string]string {
 	joined := map[string]string{}
-	for _, pairs := range []map[string]string{ours, document} {
+	for i, pairs := range []map[string]string{ours, document} {
 		for _, key := range slices.Sorted(maps.Keys(pairs)) {
 			name, value := cleanKey(key), clean(pairs[key], maxValue)
-			if _, taken := joined[name]; !taken && name != "" && value != "" && len(joined) < maxPairs {
+			ours := strings.HasPrefix(name, ownPrefix) && i > 0
+			if _, taken := joined[name]; !taken && !ours && name != "" && value != "" && len(joined) < maxPairs {
 				joined[name] = value
 			}
 		}
