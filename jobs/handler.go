@@ -142,8 +142,7 @@ func (h *Handler) upload(ctx context.Context, log *zap.Logger, e event.ObjectCre
 		return h.ignore(ctx, log, e, nil, reasonOurs, message)
 	}
 	if reason := h.cfg.strange(e.Bucket); reason != "" {
-		ignored(log, e.Location(), reason)
-		return nil
+		return h.ignore(ctx, log, e, nil, reason, message)
 	}
 	if event.IsSidecar(e.Key) {
 		if h.cfg.Routes.TakesSidecars(e.Bucket) {
