@@ -324,3 +324,32 @@ func TestHDR10Stays(t *testing.T) {
 		}
 	}
 }
+
+// TestMosaicCommandJudgesDetectionCases: files that were believed once, and what is to be said about each.
+func TestMosaicCommandJudgesDetectionCases(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join("..", "..", "..", "shared", "cases", "detections")
+	if _, err := os.Stat(folder); err != nil {
+		t.Skipf("the cases are not there: %v", err)
+	}
+	for name, says := range map[string]string{
+		"partial_box.json":    "without Left",
+		"persontracking.json": "not one face",
+		"short_meta.json":     "they are of 2.00 s, the video has 4.00 s",
+		"way_past_end.json":   "after the video's end",
+		"wrong_size.json":     "pictures of 1920x1080 pixels",
+		"utf16ps.json":        "", // it fits
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			code, _, stderr := call(t, nil, "mosaic", filepath.Join(folder, "v.mp4"), filepath.Join(t.TempDir(), "out.mp4"),
+				"--preset", "ultrafast", "--detections", filepath.Join(folder, name))
+			if says == "" && code != exitDone {
+				t.Errorf("exit code %d, %s", code, stderr)
+			}
+			if says != "" && (code != exitFailed || !strings.Contains(stderr, "invalid_detections") || !strings.Contains(stderr, says)) {
+				t.Errorf("exit code %d, %s", code, stderr)
+			}
+		})
+	}
+}
