@@ -53,6 +53,9 @@ type Spec struct {
 	Otherwise []string `json:"otherwise,omitempty"`
 	// DropStreams allows to leave out video, sound and subtitles that the container can't hold.
 	DropStreams bool `json:"dropStreams,omitempty"`
+	// ConvertSubtitles allows to turn text subtitles that the container can't hold into the
+	// kind that it can.
+	ConvertSubtitles bool `json:"convertSubtitles,omitempty"`
 	// Tracks is what to cover when, as package faces wrote it. This package and
 	// libav's hand it on unread.
 	Tracks json.RawMessage `json:"tracks,omitempty"`

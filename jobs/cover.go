@@ -100,16 +100,17 @@ func (c Cover) Run(ctx context.Context, engine Engine, progress func(Phase, ffmp
 	}
 	started := time.Now()
 	done.Report, err = engine.Run(ctx, ffmpeg.Spec{
-		Op:          ffmpeg.OpMosaic,
-		Input:       c.Source,
-		Output:      c.Output,
-		Format:      format,
-		Otherwise:   c.Otherwise,
-		DropStreams: c.Settings.DropStreams,
-		Tracks:      encoded,
-		Style:       c.Settings.Style,
-		Blocks:      c.Settings.Blocks,
-		Video:       ffmpeg.Video{Codec: c.Settings.Codec, Preset: c.Settings.Preset, CRF: c.Settings.CRF, Threads: c.Settings.Threads},
+		Op:               ffmpeg.OpMosaic,
+		Input:            c.Source,
+		Output:           c.Output,
+		Format:           format,
+		Otherwise:        c.Otherwise,
+		DropStreams:      c.Settings.DropStreams,
+		ConvertSubtitles: c.Settings.Subtitles == SubtitlesConvert,
+		Tracks:           encoded,
+		Style:            c.Settings.Style,
+		Blocks:           c.Settings.Blocks,
+		Video:            ffmpeg.Video{Codec: c.Settings.Codec, Preset: c.Settings.Preset, CRF: c.Settings.CRF, Threads: c.Settings.Threads},
 	}, func(p ffmpeg.Progress) { progress(PhaseEncode, p) })
 	if err != nil {
 		return Covered{}, fmt.Errorf("cover %s: %w", filepath.Base(c.Source), err)
@@ -223,7 +224,7 @@ func (c Cover) Remux(ctx context.Context, engine Engine, progress func(Phase, ff
 	started := time.Now()
 	report, err := engine.Run(ctx, ffmpeg.Spec{
 		Op: ffmpeg.OpRemux, Input: c.Source, Output: c.Output, Format: ffmpeg.Formats[strings.ToLower(filepath.Ext(c.Output))],
-		Otherwise: c.Otherwise, DropStreams: c.Settings.DropStreams,
+		Otherwise: c.Otherwise, DropStreams: c.Settings.DropStreams, ConvertSubtitles: c.Settings.Subtitles == SubtitlesConvert,
 	}, func(p ffmpeg.Progress) {
 		if progress != nil {
 			progress(PhaseRemux, p)

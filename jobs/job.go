@@ -65,6 +65,11 @@ type Step struct {
 	// is empty or ends with a slash; no Bucket: the folder that the names of the
 	// source and of the job file make.
 	Destination event.Location `json:"destination,omitzero"`
+	// Base is the key of a destination that nobody chose, without the extension for the
+	// container: the output goes there, with another extension, where the container of
+	// Destination has no place for something that the source has. Empty: Destination is
+	// the only one.
+	Base string `json:"base,omitempty"`
 	// Overwrite replaces whatever is at the destination: a person asked for that.
 	Overwrite  bool             `json:"overwrite,omitempty"`
 	Settings   Settings         `json:"settings,omitzero"`    // of a mosaic; of a remux those that it has
@@ -182,7 +187,7 @@ func (j *Job) tokens(at time.Time) routes.Tokens {
 
 // fill gives the steps that write one object a destination where nobody did.
 func (j *Job) fill(c Config) {
-	key := j.Source.Key
+	key, base := j.Source.Key, j.Source.Key
 	for i := range j.Steps {
 		s := &j.Steps[i]
 		if s.Kind == KindRemux {
@@ -195,7 +200,7 @@ func (j *Job) fill(c Config) {
 		if s.Kind == KindRemux {
 			prefix = c.RemuxPrefix
 		}
-		s.Destination = event.Location{Bucket: c.OutputBucket, Key: prefix + outputName(key)}
+		s.Destination, s.Base = event.Location{Bucket: c.OutputBucket, Key: prefix + outputName(key)}, prefix+base
 	}
 }
 
@@ -325,9 +330,14 @@ func fromSidecar(e event.ObjectCreated, s event.Sidecar, source event.Location, 
 		to := location(s.Destination)
 		last := &job.Steps[len(job.Steps)-1]
 		if folder := to.Key == "" || strings.HasSuffix(to.Key, "/"); folder && last.Kind != KindTranscode {
+			if last.Base != "" {
+				last.Base = to.Key + path.Base(last.Base)
+			}
 			to.Key += path.Base(last.Destination.Key)
 		} else if !folder && last.Kind == KindTranscode {
 			return job, failf(CodeInvalidRequest, "destination: must end with a slash, as a transcode writes many objects (got %q)", s.Destination)
+		} else {
+			last.Base = ""
 		}
 		if err := job.permitDestination(to, *last, r, e.Time, c); err != nil {
 			return job, err
@@ -448,7 +458,9 @@ func own(field, bucket, sidecar, name string) (event.Location, error) {
 func folderOf(key string) string { return key[:strings.LastIndexByte(key, '/')+1] }
 
 // ofRemux are those settings that say something about a remux.
-func (s Settings) ofRemux() Settings { return Settings{DropStreams: s.DropStreams} }
+func (s Settings) ofRemux() Settings {
+	return Settings{DropStreams: s.DropStreams, Subtitles: s.Subtitles}
+}
 
 // with is s with what somebody chose himself.
 func (s Settings) with(o event.Options) Settings {
@@ -460,6 +472,7 @@ func (s Settings) with(o event.Options) Settings {
 	s.Cover, s.Collection = cmp.Or(o.Cover, s.Cover), cmp.Or(o.Collection, s.Collection)
 	override(&s.Similarity, o.Similarity)
 	s.DropStreams = s.DropStreams || o.DropStreams
+	s.Subtitles = cmp.Or(o.Subtitles, s.Subtitles)
 	s.Sheet = s.Sheet || o.Sheet
 	return s
 }

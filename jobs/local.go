@@ -53,10 +53,10 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, l *lease, n int, r
 		return failf(CodeInvalidRequest, "destination %s is what the step before wrote, which this one reads", at)
 	}
 	// Before anything is spent on it; upload judges again.
-	if err := h.judgeDestination(ctx, c, n); err != nil {
+	if err := h.judgeDestination(ctx, c, n, step.Destination); err != nil {
 		return err
 	}
-	cover := Cover{Settings: step.Settings, Detector: h.cfg.Detector, Verify: h.cfg.Verify || step.Review}
+	cover := Cover{Settings: step.Settings, Otherwise: step.otherwise(), Detector: h.cfg.Detector, Verify: h.cfg.Verify || step.Review}
 	cover.Afford = func(m ffmpeg.Media) error { return h.afford(m, step.Settings) }
 	if cover.Regions, err = regions(step); err != nil {
 		return err
@@ -117,9 +117,18 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, l *lease, n int, r
 		log.Info(eventJobVerified, zap.Int("residual_faces", stats.Residual.Faces), zap.Float64s("at_seconds", stats.Residual.AtSeconds))
 	}
 	failpoint.Hit("encoded")
+	if to := step.became(done.Output.Format); to != step.Destination {
+		step.Destination, mediaType = to, mediaTypes[path.Ext(to.Key)]
+		if to.Bucket == source.Bucket && to.Key == source.Key {
+			return failf(CodeInvalidRequest, "destination %s, as %s has no place for all that the source has, is what this step reads", to, path.Ext(c.Job.Steps[n].Destination.Key))
+		}
+		if err := h.judgeDestination(ctx, c, n, to); err != nil {
+			return err
+		}
+	}
 	var sheet *Output
 	if step.Settings.Sheet && step.Kind == KindMosaic {
-		if sheet, err = h.sheet(working, log, cover, done, folder.path, c, n); err != nil {
+		if sheet, err = h.sheet(working, log, cover, done, folder.path, c, n, step.Destination); err != nil {
 			return h.overWork(working, err)
 		}
 	}
@@ -169,7 +178,7 @@ const SheetWidth = 320
 // sheet writes a contact sheet beside the output, before that: who sees the output
 // finds the sheet. It shows nothing of the source, as whoever may see the output may
 // see it.
-func (h *Handler) sheet(ctx context.Context, log *zap.Logger, cover Cover, done Covered, folder string, c *Claim, n int) (*Output, error) {
+func (h *Handler) sheet(ctx context.Context, log *zap.Logger, cover Cover, done Covered, folder string, c *Claim, n int, beside event.Location) (*Output, error) {
 	shown, err := cover.Report(ctx, h.engine, done, folder, false, newReporter(log).step)
 	if err != nil {
 		return nil, err
@@ -187,7 +196,7 @@ func (h *Handler) sheet(ctx context.Context, log *zap.Logger, cover Cover, done 
 	if err = errors.Join(err, f.Close()); err != nil {
 		return nil, fmt.Errorf("write a contact sheet: %w", err)
 	}
-	at := sheetOf(c.Job.Steps[n].Destination)
+	at := sheetOf(beside)
 	written, err := h.store.upload(ctx, path, at, h.writing(c, n, "image/png"))
 	if err != nil {
 		return nil, err
@@ -210,12 +219,43 @@ func (h *Handler) writing(c *Claim, n int, mediaType string) writing {
 	}}
 }
 
+// containers are what an output becomes that nobody chose a container for, by extension,
+// where its first one does not hold all that the source has.
+var containers = []string{".mkv", ".mov", ".mp4", ".ts"}
+
+// otherwise are the containers that the step's output may have besides the one of its
+// destination.
+func (s Step) otherwise() (formats []string) {
+	if s.Base == "" {
+		return nil
+	}
+	for _, extension := range containers {
+		if format := ffmpeg.Formats[extension]; format != ffmpeg.Formats[strings.ToLower(path.Ext(s.Destination.Key))] {
+			formats = append(formats, format)
+		}
+	}
+	return formats
+}
+
+// became is where the output goes, now that it is of a container.
+func (s Step) became(format string) event.Location {
+	if s.Base == "" || format == ffmpeg.Formats[strings.ToLower(path.Ext(s.Destination.Key))] {
+		return s.Destination
+	}
+	for _, extension := range containers {
+		if ffmpeg.Formats[extension] == format {
+			return event.Location{Bucket: s.Destination.Bucket, Key: s.Base + extension}
+		}
+	}
+	return s.Destination
+}
+
 // judgeDestination refuses a step whose output may not be written.
-func (h *Handler) judgeDestination(ctx context.Context, c *Claim, n int) error {
+func (h *Handler) judgeDestination(ctx context.Context, c *Claim, n int, to event.Location) error {
 	step := c.Job.Steps[n]
-	at := []event.Location{step.Destination}
+	at := []event.Location{to}
 	if step.Settings.Sheet && step.Kind == KindMosaic {
-		at = append(at, sheetOf(step.Destination))
+		at = append(at, sheetOf(to))
 	}
 	for _, at := range at {
 		existing, err := h.store.existing(ctx, at)

@@ -23,6 +23,12 @@ const (
 	DetectorNone Detector = "none"
 )
 
+// What becomes of text subtitles that the container of the output can't hold.
+const (
+	SubtitlesKeep    = "keep"    // they are not changed
+	SubtitlesConvert = "convert" // they are turned into the kind that it can
+)
+
 // Settings say how faces are covered and how the video is encoded.
 type Settings struct {
 	Style   string  `json:"style"`             // mosaic, blur or fill. Defaults to mosaic.
@@ -46,6 +52,9 @@ type Settings struct {
 	// DropStreams allows to leave out sound and subtitles that the output's container can't
 	// hold. Of a remux as well.
 	DropStreams bool `json:"dropStreams,omitempty"`
+	// Subtitles says what becomes of text subtitles that the output's container can't hold:
+	// keep, by which the job fails, or convert. Defaults to keep. Of a remux as well.
+	Subtitles string `json:"subtitles,omitempty"`
 	// Sheet writes a picture beside the output that shows what was covered.
 	Sheet bool `json:"sheet,omitempty"`
 }
@@ -85,6 +94,8 @@ func (s Settings) Validate() error {
 		return s.covers().Validate()
 	case s.Collection != "" && event.ValidateCollection(s.Collection) != nil:
 		return event.ValidateCollection(s.Collection)
+	case s.Subtitles != "" && s.Subtitles != SubtitlesKeep && s.Subtitles != SubtitlesConvert:
+		return fmt.Errorf("subtitles: must be %s or %s (got %q)", SubtitlesKeep, SubtitlesConvert, s.Subtitles)
 	case s.Threads < 0 || s.Threads > 256:
 		return fmt.Errorf("threads: must be 0 to 256 (got %d)", s.Threads)
 	}

@@ -315,3 +315,35 @@ func TestSendWait(t *testing.T) {
 		t.Errorf("exit code %d\n%s", code, stderr)
 	}
 }
+
+// TestDaemonChoosesAContainerThatHoldsAll: where nobody named the output, it goes into one
+// that has a place for all that the source has.
+func TestDaemonChoosesAContainerThatHoldsAll(t *testing.T) {
+	t.Parallel()
+	source := judge.Make(t, "a.mkv", "-f", "lavfi", "-i", "testsrc2=size=160x120:rate=25:duration=0.4", "-f", "lavfi", "-i", "sine=duration=0.4",
+		"-c:v", "libx264", "-c:a", "pcm_s24le") // which older readers of MP4 take for noise
+	c := newCloud(t)
+	c.daemon("--preset", "ultrafast", "--sheet", "--routes", `{version: 1, routes: [{name: all, match: {prefix: both/}, steps: [remux, mosaic]}, {name: mosaic, steps: [mosaic]}]}`)
+	want := func(outputs ...string) {
+		t.Helper()
+		r := c.result()
+		var got []string
+		for _, o := range r.Outputs {
+			got = append(got, o.URI)
+		}
+		if r.Status != jobs.StatusSucceeded || !slices.Equal(got, outputs) || r.Outputs[0].MediaType != "video/x-matroska" || r.Stats.DroppedStreams != nil {
+			t.Fatalf("result is %+v of %q, want %q", r, got, outputs)
+		}
+		sound := judge.Packets(t, c.get(got[0]), "0:a")
+		if before := judge.Packets(t, source, "0:a"); !slices.Equal(judge.Hashes(sound), judge.Hashes(before)) {
+			t.Errorf("%s has other sound", got[0])
+		}
+	}
+	c.put("a.webm", source)
+	want("s3://results/mosaic/a.webm.mkv", "s3://results/mosaic/a.webm.mkv.sheet.png")
+	c.put("a.mp4", source)
+	want("s3://results/mosaic/a.mp4.mkv", "s3://results/mosaic/a.mp4.mkv.sheet.png")
+	c.put("both/a.ts", source)
+	want("s3://results/remux/both/a.ts.mkv")
+	want("s3://results/mosaic/both/a.ts.mkv", "s3://results/mosaic/both/a.ts.mkv.sheet.png")
+}

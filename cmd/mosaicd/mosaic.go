@@ -19,7 +19,7 @@ import (
 )
 
 type mosaicCommand struct {
-	Source string `arg:"" name:"SRC" help:"Video to read: MP4, MOV, Matroska, WebM, MPEG-TS, FLV or AVI; or the media playlist (.m3u8) of an HLS recording, or the folder where it is."`
+	Source string `arg:"" name:"SRC" help:"Video to read: MP4, MOV, Matroska, WebM, MPEG-TS, MPEG-PS, MXF, AVI, FLV, ASF (WMV), Ogg or DV; or the media playlist (.m3u8) of an HLS recording, or the folder where it is."`
 	Output string `arg:"" name:"DST" help:"Video to write; its extension says the container: .mp4, .m4v, .mov, .mkv or .ts."`
 
 	Detections []string `name:"detections" placeholder:"FILE" sep:"none" help:"Where the faces are: JSON as 'aws rekognition get-face-detection' or 'get-face-search' prints it. Repeat the flag for more pages. Without it, --detector looks for them."`

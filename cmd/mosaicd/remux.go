@@ -13,7 +13,7 @@ import (
 type remuxCommand struct {
 	Source string `arg:"" name:"SRC" help:"Video to read, or the media playlist (.m3u8) of an HLS recording, or the folder where it is."`
 	Output string `arg:"" name:"DST" help:"Video to write; its extension says the container: .mp4, .m4v, .mov, .mkv or .ts."`
-	dropFlag
+	copyFlags
 	overwriteFlag
 	Progress string `help:"Progress on standard error: auto is a bar in a terminal and nothing elsewhere; json is a line of JSON every now and then." enum:"auto,bar,json,none" default:"auto"`
 }
@@ -40,7 +40,7 @@ func (c *remuxCommand) Run(ctx context.Context, std streams) (err error) {
 	defer func() { err = errors.Join(err, files.close()) }()
 	progress := newProgress(c.Progress, std.err)
 	started := time.Now()
-	cover := jobs.Cover{Source: files.source, Output: files.output.Path, Settings: jobs.Settings{DropStreams: c.DropStreams}}
+	cover := jobs.Cover{Source: files.source, Output: files.output.Path, Settings: jobs.Settings{DropStreams: c.DropStreams, Subtitles: c.Subtitles}}
 	done, err := cover.Remux(ctx, engine, progress.step)
 	progress.done(err)
 	if err != nil {

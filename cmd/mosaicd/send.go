@@ -58,6 +58,7 @@ type sendMosaicCommand struct {
 	Similarity  *float64 `help:"How alike a face must be to one of the collection to count as the same, 1 to 100 percent." placeholder:"F"`
 	Collection  string   `help:"Collection of Rekognition whose faces are searched for." placeholder:"ID"`
 	DropStreams bool     `name:"drop-streams" help:"Leave out sound and subtitles that the container of the output can't hold, instead of failing."`
+	Subtitles   string   `help:"Text subtitles that the container of the output can't hold: keep does not change them, convert turns them into the kind that it can." enum:",keep,convert" default:"" placeholder:"keep|convert"`
 	Sheet       bool     `help:"Write a picture beside the output that shows what was covered."`
 	Regions     string   `help:"JSON with rectangles to cover besides, and with the spans of time in which detected faces are covered: see docs/faces.md." placeholder:"FILE"`
 	dryRun
@@ -73,7 +74,7 @@ func (c *sendMosaicCommand) Run(ctx context.Context, std streams, send *sendComm
 		Version: 1, Kind: jobs.KindMosaic,
 		Options: event.Options{
 			Style: c.Style, Blocks: c.Blocks, Margin: c.Margin, Codec: c.Codec, Preset: c.Preset, CRF: c.CRF, AllowWeak: c.AllowWeak,
-			Cover: c.Cover, Similarity: c.Similarity, Collection: c.Collection, DropStreams: c.DropStreams, Sheet: c.Sheet,
+			Cover: c.Cover, Similarity: c.Similarity, Collection: c.Collection, DropStreams: c.DropStreams, Subtitles: c.Subtitles, Sheet: c.Sheet,
 		},
 	}
 	var err error

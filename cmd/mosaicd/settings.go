@@ -41,17 +41,18 @@ type coverFlags struct {
 	Preset     string  `help:"Preset of x264 and x265, ultrafast to placebo: slower makes smaller files." default:"medium" env:"MOSAICD_PRESET"`
 	CRF        int     `name:"crf" help:"Quality of x264 and x265 (CRF), 0 (best) to 51: 18 is hard to tell from the source." default:"20" env:"MOSAICD_CRF"`
 	AllowWeak  bool    `name:"allow-weak" help:"Take up to 64 blocks. From cells that fine a face can be made out again." env:"MOSAICD_ALLOW_WEAK"`
-	dropFlag
+	copyFlags
 	Threads int `help:"Threads of the encoder; 0 is one for each core." default:"0" env:"MOSAICD_THREADS"`
 }
 
-// dropFlag is one of whatever copies streams.
-type dropFlag struct {
-	DropStreams bool `name:"drop-streams" help:"Leave out sound and subtitles that the container of the output can't hold, instead of failing." env:"MOSAICD_DROP_STREAMS"`
+// copyFlags are those of whatever copies streams.
+type copyFlags struct {
+	DropStreams bool   `name:"drop-streams" help:"Leave out sound and subtitles that the container of the output can't hold, instead of failing." env:"MOSAICD_DROP_STREAMS"`
+	Subtitles   string `help:"Text subtitles that the container of the output can't hold: keep does not change them, convert turns them into mov_text for MP4 and MOV, and into WebVTT for Matroska." enum:"keep,convert" default:"keep" env:"MOSAICD_SUBTITLES"`
 }
 
 func (f coverFlags) settings() (jobs.Settings, error) {
-	s := jobs.Settings{Style: f.Style, Blocks: f.Blocks, Margin: f.Margin, Codec: f.Codec, Preset: f.Preset, CRF: f.CRF, Threads: f.Threads, AllowWeak: f.AllowWeak, Cover: f.Cover, Similarity: f.Similarity, DropStreams: f.DropStreams}
+	s := jobs.Settings{Style: f.Style, Blocks: f.Blocks, Margin: f.Margin, Codec: f.Codec, Preset: f.Preset, CRF: f.CRF, Threads: f.Threads, AllowWeak: f.AllowWeak, Cover: f.Cover, Similarity: f.Similarity, DropStreams: f.DropStreams, Subtitles: f.Subtitles}
 	if err := s.Validate(); err != nil {
 		return s, usagef("--%w", err) // its text starts with the flag's name
 	}

@@ -20,11 +20,24 @@ var inTransportStream = []astiav.CodecID{
 	astiav.CodecIDDvbSubtitle, astiav.CodecIDDvbTeletext, codecIDAribCaption, astiav.CodecIDSmpteKlv, astiav.CodecIDTimedId3,
 }
 
+// misread are codecs that a muxer of libav writes so that readers make noise of them, or
+// nothing: QuickTime has no place for what Windows Media says of itself, and older readers
+// take all PCM in MP4 (ISO/IEC 23003-5) for 16 bits.
+var misread = map[string][]astiav.CodecID{
+	"mov": {
+		astiav.CodecIDWmav1, astiav.CodecIDWmav2, astiav.CodecIDWmapro, astiav.CodecIDWmalossless, astiav.CodecIDWmavoice, astiav.CodecIDSpeex,
+	},
+	"mp4": {
+		astiav.CodecIDPcmS24Le, astiav.CodecIDPcmS24Be, astiav.CodecIDPcmS32Le, astiav.CodecIDPcmS32Be,
+		astiav.CodecIDPcmF32Le, astiav.CodecIDPcmF32Be, astiav.CodecIDPcmF64Le, astiav.CodecIDPcmF64Be,
+	},
+}
+
 // holds reports whether a container has a place for a copy of a stream.
 func holds(format string, s *astiav.Stream) bool {
 	id := s.CodecParameters().CodecID()
 	switch {
-	case id == astiav.CodecIDNone:
+	case id == astiav.CodecIDNone, slices.Contains(misread[format], id):
 		return false
 	case format == "mpegts":
 		return slices.Contains(inTransportStream, id)
@@ -49,7 +62,7 @@ func choose(in *input, spec ffmpeg.Spec, encoded bool) string {
 	for _, format := range append([]string{spec.Format}, spec.Otherwise...) {
 		lost := 0
 		for _, s := range in.fc.Streams() {
-			if isCounted(s) && !slices.Contains(in.empty, s.Index()) && !(encoded && s.Index() == in.video.Index()) && !holds(format, s) {
+			if isCounted(s) && !slices.Contains(in.empty, s.Index()) && !(encoded && s.Index() == in.video.Index()) && !holds(format, s) && !converts(format, s, spec.ConvertSubtitles) {
 				lost++
 			}
 		}
@@ -120,7 +133,7 @@ func language(s *astiav.Stream) string {
 func homes(s *astiav.Stream, but string) []string {
 	var names []string
 	for _, extension := range []string{".mkv", ".mov", ".mp4", ".ts"} {
-		if format := ffmpeg.Formats[extension]; format != but && holds(format, s) {
+		if format := ffmpeg.Formats[extension]; format != but && (holds(format, s) || converts(format, s, false)) {
 			names = append(names, extension)
 		}
 	}
@@ -137,9 +150,12 @@ func elsewhere(s *astiav.Stream, but string) string {
 
 // remedy says what to do about a stream that a container can't hold.
 func remedy(s *astiav.Stream, format string) string {
-	names := homes(s, format)
-	if len(names) == 0 {
-		return "no other container here can hold it: allow its loss (--drop-streams)"
+	var ways []string
+	if names := homes(s, format); len(names) > 0 {
+		ways = append(ways, "choose another container for the output, such as "+strings.Join(names, " or "))
 	}
-	return fmt.Sprintf("choose another container for the output, such as %s, or allow its loss (--drop-streams)", strings.Join(names, " or "))
+	if converts(format, s, true) {
+		ways = append(ways, "have it converted (--subtitles convert)")
+	}
+	return strings.Join(append(ways, "allow its loss (--drop-streams)"), ", or ")
 }

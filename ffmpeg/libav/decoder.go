@@ -19,6 +19,7 @@ type decoder struct {
 	// that it could not make whole.
 	refused, damaged int64
 	packets          int64
+	spare            *astiav.Frame // to change the format of a frame with
 }
 
 func openDecoder(in *input, threads int) (_ *decoder, err error) {
@@ -27,8 +28,8 @@ func openDecoder(in *input, threads int) (_ *decoder, err error) {
 	if codec == nil {
 		return nil, ffmpeg.Errorf(ffmpeg.CodeUnsupported, "video codec %s is not supported", params.CodecID().Name())
 	}
-	d := &decoder{cc: astiav.AllocCodecContext(codec), timeBase: in.video.TimeBase(), stream: in.video.Index()}
-	if d.cc == nil {
+	d := &decoder{cc: astiav.AllocCodecContext(codec), timeBase: in.video.TimeBase(), stream: in.video.Index(), spare: astiav.AllocFrame()}
+	if d.cc == nil || d.spare == nil {
 		return nil, errors.New("open decoder: out of memory")
 	}
 	defer func() {
@@ -88,7 +89,7 @@ func (d *decoder) receive(frame *astiav.Frame) error {
 			if damaged(frame) {
 				d.damaged++
 			}
-			return nil
+			return toPlanar(frame, d.spare)
 		case errors.Is(err, astiav.ErrEagain) || errors.Is(err, astiav.ErrEof):
 			return err
 		default:
@@ -112,4 +113,12 @@ func (d *decoder) verdict(frames int64) error {
 func (d *decoder) errors() int64 { return d.refused + d.damaged }
 
 // Close frees everything. Calling it again does nothing.
-func (d *decoder) Close() { d.cc.Free() }
+func (d *decoder) Close() {
+	if d.cc != nil {
+		d.cc.Free()
+	}
+	if d.spare != nil {
+		d.spare.Free()
+		d.spare = nil
+	}
+}

@@ -35,12 +35,20 @@ const (
 )
 
 // encoderOf is the one that makes what somebody asked for, a value of ffmpeg.Codecs,
-// of a source.
-func encoderOf(asked string, source astiav.CodecID) string {
-	if asked == ffmpeg.CodecHEVC || asked != ffmpeg.CodecH264 && source == astiav.CodecIDHevc {
+// of a source with such pictures: where nobody chose, HEVC also holds what H.264 can't, as
+// samples of 12 bits.
+func encoderOf(asked string, source astiav.CodecID, pixels astiav.PixelFormat) string {
+	free := asked != ffmpeg.CodecH264
+	if asked == ffmpeg.CodecHEVC || free && (source == astiav.CodecIDHevc || !writes(x264, pixels) && writes(x265, pixels)) {
 		return x265
 	}
 	return x264
+}
+
+// writes reports whether an encoder has a form for pictures of a format.
+func writes(encoder string, pixels astiav.PixelFormat) bool {
+	codec := astiav.FindEncoderByName(encoder)
+	return codec != nil && slices.Contains(codec.PixelFormats(), pixels)
 }
 
 // An encoder turns frames into packets of H.264 or HEVC. One goroutine uses it.
@@ -62,7 +70,8 @@ type encoder struct {
 // pixel format, colour description, sample aspect ratio, fields, time base.
 func openEncoder(in *input, path string, settings ffmpeg.Video, globalHeader bool) (*encoder, error) {
 	params := in.video.CodecParameters()
-	e, err := newEncoder(encoderOf(settings.Codec, params.CodecID()), pictureFormat{params.Width(), params.Height(), params.PixelFormat()}, in.video.TimeBase())
+	format := pictureFormat{params.Width(), params.Height(), planarOf(params.PixelFormat())}
+	e, err := newEncoder(encoderOf(settings.Codec, params.CodecID(), format.pixels), format, in.video.TimeBase())
 	if err != nil {
 		return nil, err
 	}

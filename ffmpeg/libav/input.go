@@ -73,6 +73,9 @@ func openProbed(path string, options map[string]string) (_ *input, err error) {
 	if in.video, err = in.videoStream(); err != nil {
 		return nil, err
 	}
+	if fc.InputFormat().Name() == "dv" { // whose demuxer takes the time base for the rate
+		in.video.SetAvgFrameRate(in.video.RFrameRate())
+	}
 	if err := in.judge(); err != nil {
 		return nil, err
 	}
@@ -111,6 +114,9 @@ func openFile(path string, besides map[string]string) (_ *astiav.FormatContext, 
 		// Of MOV: references to other files.
 		"enable_drefs":      "0",
 		"use_absolute_path": "0",
+	}
+	if demuxer == "mpeg" { // which has no times of some of its pictures
+		all["fflags"] = "genpts"
 	}
 	maps.Copy(all, besides)
 	for key, value := range all {
@@ -165,7 +171,7 @@ func (in *input) judge() error {
 
 func openError(err error) error {
 	if errors.Is(err, astiav.ErrInvaliddata) || errors.Is(err, astiav.ErrEof) || errors.Is(err, astiav.ErrDemuxerNotFound) {
-		return ffmpeg.Errorf(ffmpeg.CodeNotVideo, "not a video: no MP4, MOV, Matroska, WebM, MPEG-TS, FLV or AVI file is recognised in it: %w", err)
+		return ffmpeg.Errorf(ffmpeg.CodeNotVideo, "not a video: no %s file is recognised in it: %w", Containers, err)
 	}
 	return fmt.Errorf("open input: %w", err)
 }

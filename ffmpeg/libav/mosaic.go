@@ -48,7 +48,7 @@ func Mosaic(ctx context.Context, spec ffmpeg.Spec, covers Covers, progress func(
 	}
 	defer dec.Close()
 	full := in.video.CodecParameters().ColorRange() == astiav.ColorRangeJpeg
-	layout, err := layoutOf(in.video.CodecParameters().PixelFormat(), full)
+	layout, err := layoutOf(planarOf(in.video.CodecParameters().PixelFormat()), full)
 	if err != nil {
 		return ffmpeg.Report{}, err
 	}
@@ -61,7 +61,7 @@ func Mosaic(ctx context.Context, spec ffmpeg.Spec, covers Covers, progress func(
 		return ffmpeg.Report{}, err
 	}
 	defer out.Close()
-	out.dropStreams = spec.DropStreams
+	out.dropStreams, out.convertSubtitles = spec.DropStreams, spec.ConvertSubtitles
 	enc, err := openEncoder(in, spec.Input, spec.Video, out.globalHeader())
 	if err != nil {
 		return ffmpeg.Report{}, err
@@ -82,7 +82,7 @@ func Mosaic(ctx context.Context, spec ffmpeg.Spec, covers Covers, progress func(
 		artist:   artist{painter: painter, layout: layout, covers: covers, pose: in.pose, clock: clock{usual: in.frameDuration()}},
 		progress: newTicker(progress, in.duration()),
 	}
-	codec := enc.cc.CodecID().Name()
+	codec, pixels := enc.cc.CodecID().Name(), enc.format.pixels.Name()
 	if err := p.run(ctx); err != nil {
 		return ffmpeg.Report{}, err
 	}
@@ -98,7 +98,7 @@ func Mosaic(ctx context.Context, spec ffmpeg.Spec, covers Covers, progress func(
 		return ffmpeg.Report{}, err
 	}
 	output := source
-	output.Format, output.Codec, output.Streams = out.format, codec, out.fc.NbStreams()
+	output.Format, output.Codec, output.Pixels, output.Streams = out.format, codec, pixels, out.fc.NbStreams()
 	output.Duration = p.artist.end.Seconds()
 	return ffmpeg.Report{
 		Source: source, Output: output,

@@ -28,6 +28,8 @@ type output struct {
 	sources, unheld []*astiav.Stream
 	// dropStreams: they may be left out.
 	dropStreams bool
+	// convertSubtitles: text subtitles may become others.
+	convertSubtitles bool
 }
 
 // A route says where packets of one source stream go.
@@ -140,7 +142,11 @@ func (o *output) addCopy(in *input, source *astiav.Stream) error {
 		o.drop(source, "a still picture that no face was looked for in")
 		return nil
 	case isCounted(source):
-		if !holds(o.format, source) {
+		switch {
+		case holds(o.format, source):
+		case converts(o.format, source, o.convertSubtitles):
+			return o.addConverted(source)
+		default:
 			o.unheld = append(o.unheld, source)
 			return nil
 		}
@@ -164,6 +170,10 @@ func (o *output) addCopy(in *input, source *astiav.Stream) error {
 		}
 	}
 	o.tag(s)
+	if blocks := newSplitter(o.format, source); blocks != nil {
+		setFrameSize(s.CodecParameters(), blocks.samples)
+		o.routes[source.Index()].converter = blocks
+	}
 	return nil
 }
 

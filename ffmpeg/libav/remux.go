@@ -27,7 +27,7 @@ func Remux(ctx context.Context, spec ffmpeg.Spec, progress func(ffmpeg.Progress)
 		return ffmpeg.Report{}, err
 	}
 	defer out.Close()
-	out.dropStreams = spec.DropStreams
+	out.dropStreams, out.convertSubtitles = spec.DropStreams, spec.ConvertSubtitles
 	if err := out.addStreams(in, nil); err != nil {
 		return ffmpeg.Report{}, err
 	}

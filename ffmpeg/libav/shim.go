@@ -106,6 +106,16 @@ package libav
 //     avformat_free_context(fc);
 //     return ret;
 // }
+//
+// // slice_packet makes dst a part of src, of whose memory it keeps a reference.
+// static int slice_packet(AVPacket *dst, const AVPacket *src, int at, int size) {
+//     int ret = av_packet_ref(dst, src);
+//     if (ret < 0)
+//         return ret;
+//     dst->data += at;
+//     dst->size = size;
+//     return 0;
+// }
 import "C"
 
 import (
@@ -240,6 +250,11 @@ func setPacketTimeBase(cc *astiav.CodecContext, base astiav.Rational) {
 // where nothing says so.
 func frameDuration(f *astiav.Frame) int64 { return int64(framePointer(f).duration) }
 
+// copyProperties gives a frame what another says of itself, but for its picture.
+func copyProperties(to, from *astiav.Frame) error {
+	return check(C.av_frame_copy_props(framePointer(to), framePointer(from)))
+}
+
 func setFrameDuration(f *astiav.Frame, duration int64) {
 	framePointer(f).duration = C.int64_t(duration)
 }
@@ -258,6 +273,25 @@ func payload(p *astiav.Packet) []byte {
 		return nil
 	}
 	return unsafe.Slice((*byte)(c.data), c.size)
+}
+
+// slicePacket makes to a part of a packet. It must be within its payload.
+func slicePacket(to, of *astiav.Packet, at, size int) error {
+	return check(C.slice_packet(packetPointer(to), packetPointer(of), C.int(at), C.int(size)))
+}
+
+// bitsPerSample is how many the coded sound has; 0 where it doesn't say.
+func bitsPerSample(p *astiav.CodecParameters) int {
+	c := parametersPointer(p)
+	return int(max(c.bits_per_coded_sample, c.bits_per_raw_sample))
+}
+
+// blockAlign is the size of what sound is coded in, in bytes; 0 where it doesn't say.
+func blockAlign(p *astiav.CodecParameters) int { return int(parametersPointer(p).block_align) }
+
+// setFrameSize is how many samples each packet has.
+func setFrameSize(p *astiav.CodecParameters, samples int) {
+	parametersPointer(p).frame_size = C.int(samples)
 }
 
 // encrypted reports whether somebody would need a key for the packet (ISO/IEC 23001-7).

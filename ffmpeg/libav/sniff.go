@@ -15,6 +15,9 @@ import (
 // of an MPEG-TS behind some garbage.
 const sniffed = 4096
 
+// Containers are what an input may be, for people.
+const Containers = "MP4, MOV, Matroska, WebM, MPEG-TS, MPEG-PS, MXF, AVI, FLV, ASF, Ogg or DV"
+
 // sniff returns the name of the only demuxer that a file may be given to, by its
 // first bytes. libav guesses by the name and by much more of the content: it would
 // take a playlist for one, whatever it is called.
@@ -34,13 +37,14 @@ func sniff(path string) (string, error) {
 		demuxer string
 		is      func([]byte) bool
 	}{
-		{"mov", isMOV}, {"matroska", isEBML}, {"flv", isFLV}, {"avi", isAVI}, {"mpegts", isTS},
+		{"mov", isMOV}, {"matroska", isEBML}, {"flv", isFLV}, {"avi", isAVI}, {"asf", isASF}, {"ogg", isOgg}, {"mpeg", isPS}, {"dv", isDV},
+		{"mpegts", isTS}, {"mxf", isMXF}, // these may come after something else
 	} {
 		if format.is(head) {
 			return format.demuxer, nil
 		}
 	}
-	return "", ffmpeg.Errorf(ffmpeg.CodeNotVideo, "not a video: no MP4, MOV, Matroska, WebM, MPEG-TS, FLV or AVI file begins like this one%s", guess(head))
+	return "", ffmpeg.Errorf(ffmpeg.CodeNotVideo, "not a video: no %s file begins like this one%s", Containers, guess(head))
 }
 
 // boxes are those that an ISO base media or QuickTime file begins with.
@@ -57,6 +61,21 @@ func isFLV(head []byte) bool { return bytes.HasPrefix(head, []byte("FLV\x01")) }
 func isAVI(head []byte) bool {
 	return len(head) >= 12 && string(head[:4]) == "RIFF" && (string(head[8:12]) == "AVI " || string(head[8:12]) == "AVIX")
 }
+
+func isASF(head []byte) bool { return bytes.HasPrefix(head, asfHeader) }
+
+func isOgg(head []byte) bool { return bytes.HasPrefix(head, []byte("OggS\x00")) }
+
+// isPS looks for a pack header (ISO/IEC 13818-1, 2.5.3.3, and 11172-1, 2.4.3.2).
+func isPS(head []byte) bool { return bytes.HasPrefix(head, []byte{0, 0, 1, 0xba}) }
+
+// isDV looks for the header block of a frame of 525 or 625 lines (IEC 61834-2).
+func isDV(head []byte) bool {
+	return len(head) >= 4 && head[0] == 0x1f && head[1] == 0x07 && head[2] == 0 && head[3]&0x7f == 0x3f
+}
+
+// isMXF looks for a header partition, before which there may be a run-in.
+func isMXF(head []byte) bool { return bytes.Contains(head, mxfHeader) }
 
 // isTS looks for five sync bytes in a row, at the distance of packets: of MPEG-TS,
 // with a time code of four bytes (M2TS), or with 16 bytes of error correction.

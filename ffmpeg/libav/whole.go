@@ -38,6 +38,10 @@ func whole(path, demuxer string) (excess int64, err error) {
 		end = endOfSegment(f)
 	case "avi":
 		end = endOfRIFF(f)
+	case "asf":
+		end = endOfASF(f)
+	case "mxf":
+		end = endOfMXF(f)
 	}
 	if end > size {
 		return 0, cutOff(size, end)

@@ -34,6 +34,10 @@ type Case struct {
 	// Differs are what Compare finds, and why that is as it should be.
 	Differs []string
 	Why     string
+	// Encoded are those of Differs that are so only where the video is encoded.
+	Encoded []string
+	// PSNR is what is asked for outside the box, in dB, where it is less than usual.
+	PSNR float64
 	// Untimed: its packets don't say when their pictures are shown, so that without
 	// decoding them nobody knows.
 	Untimed bool
@@ -53,6 +57,8 @@ const (
 	everyPicture = "-g 1 -x264-params nal-hrd=vbr:vbv-maxrate=40000:vbv-bufsize=40000"
 	// withMessage adds one of 16 bytes that say whose it is, and 28 more.
 	withMessage = " -bsf:v h264_metadata=sei_user_data=086f3693-b7b3-4f2c-9653-21492feee5b8+aaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	pal         = "-vf scale=720:576,setsar=16/15,setfield=bff -t 1"
+	ntsc        = "-vf scale=720:480,setsar=8/9,fps=30000/1001,setfield=bff -t 1"
 )
 
 const (
@@ -229,6 +235,33 @@ func Cases() []Case {
 		{Group: "codecs", What: "VP8 and Vorbis, WebM, to Matroska", Make: []string{"-c:v libvpx -deadline realtime -cpu-used 8 -b:v 4M -c:a libvorbis a.webm"}, To: ".mkv"},
 		{Group: "codecs", What: "VP9 and Opus, WebM, to MP4", Make: []string{"-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -b:v 4M -c:a libopus a.webm"}, To: ".mp4"},
 		{Group: "codecs", What: "AV1 and Opus, WebM, to Matroska", Make: []string{"-t 1 -c:v libaom-av1 -cpu-used 8 -usage realtime -b:v 4M -c:a libopus a.webm"}, To: ".mkv"},
+		{Group: "codecs", What: "DV of 625 lines and PCM, AVI, to MOV", Make: []string{pal + " -c:v dvvideo -pix_fmt yuv420p -c:a pcm_s16le a.avi"}, To: ".mov", Encoded: []string{"field order bb, not progressive"}, Why: "kept, and the container says that it is interlaced as well"},
+		{Group: "codecs", What: "DV of 525 lines and PCM, MOV", Make: []string{ntsc + " -field_order bb -c:v dvvideo -pix_fmt yuv411p -c:a pcm_s16le a.mov"}, Encoded: []string{"pixel format yuv422p, not yuv411p", "chroma location left, not topleft"}, Why: "kept; each sample of chroma is there twice, as no encoder here writes 4:1:1", PSNR: 38},
+		{Group: "codecs", What: "DV without a container, to MOV", Make: []string{pal + " -ac 2 -c:v dvvideo -pix_fmt yuv420p -c:a pcm_s16le a.dv"}, To: ".mov", Encoded: []string{"field order bb, not progressive"}, Why: "kept, and the container says that it is interlaced"},
+		{Group: "codecs", What: "DNxHD, MOV", Make: []string{"-vf scale=1280:720 -frames:v 5 -c:v dnxhd -b:v 90M -pix_fmt yuv422p -c:a pcm_s24le a.mov"}},
+		{Group: "codecs", What: "DNxHR HQX, MXF, to MOV", Make: []string{"-c:v dnxhd -profile:v dnxhr_hqx -pix_fmt yuv422p10le -c:a pcm_s24le a.mxf"}, To: ".mov"},
+		{Group: "codecs", What: "HuffYUV, AVI, to Matroska", Make: []string{"-c:v huffyuv -pix_fmt yuv422p -c:a pcm_s16le a.avi"}, To: ".mkv"},
+		{Group: "codecs", What: "FFV1, Matroska", Make: []string{"-c:v ffv1 -c:a flac a.mkv"}},
+		{Group: "codecs", What: "FFV1, 12 bit, Matroska", Make: []string{"-c:v ffv1 -pix_fmt yuv422p12le -c:a flac a.mkv"}},
+		{Group: "codecs", What: "v210, MOV", Make: []string{"-c:v v210 -c:a pcm_s24le a.mov"}},
+		{Group: "codecs", What: "uncompressed (2vuy), MOV", Make: []string{"-c:v rawvideo -pix_fmt uyvy422 -tag:v 2vuy -c:a pcm_s16le a.mov"}, Encoded: []string{"pixel format yuv422p, not uyvy422"}, Why: "kept, with luma and chroma in planes of their own"},
+		{Group: "codecs", What: "Theora and Vorbis, Ogg, to Matroska", Make: []string{"-c:v libtheora -q:v 9 -c:a libvorbis a.ogv"}, To: ".mkv", Differs: []string{"everything 0.003 s later"}, Why: "kept, all of it 3 ms later: Matroska has no times below zero"},
+		{Group: "codecs", What: "WMV2 and WMA, ASF, to Matroska", Make: []string{"-c:v wmv2 -q:v 2 -c:a wmav2 a.wmv"}, To: ".mkv"},
+		{Group: "codecs", What: "MSMPEG4 and MP3, AVI, to Matroska", Make: []string{"-c:v msmpeg4 -q:v 2 -c:a libmp3lame a.avi"}, To: ".mkv"},
+		{Group: "codecs", What: "H.263 and AAC, 3GP, to MOV", Make: []string{"-vf scale=352:288 -c:v h263 -q:v 2 a.3gp"}, To: ".mov"},
+		{Group: "codecs", What: "Sorenson H.263 and MP3, FLV, to Matroska", Make: []string{"-c:v flv -q:v 2 -c:a libmp3lame -ar 44100 a.flv"}, To: ".mkv"},
+		{Group: "containers", What: "MPEG-2 and MP2, MPEG-PS, to Matroska", Make: []string{"-c:v mpeg2video -q:v 2 -c:a mp2 a.mpg"}, To: ".mkv"},
+		{Group: "containers", What: "MPEG-2 and AC-3, VOB, to Matroska", Make: []string{"-c:v mpeg2video -q:v 2 -c:a ac3 a.vob"}, To: ".mkv"},
+		{Group: "containers", What: "MPEG-1, MPEG-PS, to MP4", Make: []string{"-c:v mpeg1video -q:v 2 -c:a libmp3lame -f mpeg a.mpg"}, To: ".mp4"},
+		{Group: "containers", What: "MPEG-2 and PCM, MXF, to MOV", Make: []string{"-c:v mpeg2video -q:v 2 -c:a pcm_s16le a.mxf"}, To: ".mov"},
+		{Group: "containers", What: "cut off, MXF", Make: []string{"-c:v mpeg2video -q:v 2 -c:a pcm_s16le a.mxf"}, To: ".mov", Then: half, Refused: invalid, Says: "the file is cut off"},
+		{Group: "containers", What: "cut off, ASF", Make: []string{"-c:v wmv2 -q:v 2 -c:a wmav2 a.wmv"}, To: ".mkv", Then: half, Refused: invalid, Says: "the file is cut off"},
+		{Group: "sound", What: "µ-law, Matroska", Make: []string{"-c:a pcm_mulaw -ar 8000 a.mkv"}},
+		{Group: "sound", What: "A-law, MOV to Matroska", Make: []string{"-c:a pcm_alaw -ar 8000 a.mov"}, To: ".mkv"},
+		{Group: "sound", What: "ADPCM (IMA), WAV's, Matroska", Make: []string{"-c:a adpcm_ima_wav a.mkv"}},
+		{Group: "sound", What: "ADPCM (IMA), QuickTime's, MOV", Make: []string{"-c:a adpcm_ima_qt a.mov"}},
+		{Group: "sound", What: "G.726, Matroska", Make: []string{"-c:a g726 -ar 8000 a.mkv"}},
+		{Group: "sound", What: "PCM, big-endian, MOV to Matroska", Make: []string{"-c:a pcm_s24be a.mov"}, To: ".mkv"},
 	}
 }
 

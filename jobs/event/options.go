@@ -25,6 +25,9 @@ type Options struct {
 	// DropStreams allows to leave out sound and subtitles that the output's container can't
 	// hold.
 	DropStreams bool
+	// Subtitles says what becomes of text subtitles that the output's container can't hold:
+	// keep, and thus none, or convert.
+	Subtitles string
 	// Sheet asks for a picture beside the output that shows what was covered.
 	Sheet bool
 }
@@ -34,10 +37,11 @@ type Options struct {
 const MaxBlocks = 8
 
 var (
-	codecs  = []string{"auto", "h264", "hevc"}
-	covers  = []string{"all", "strangers", "listed"}
-	styles  = []string{"mosaic", "blur", "fill"}
-	presets = []string{"ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"}
+	codecs    = []string{"auto", "h264", "hevc"}
+	subtitles = []string{"keep", "convert"}
+	covers    = []string{"all", "strangers", "listed"}
+	styles    = []string{"mosaic", "blur", "fill"}
+	presets   = []string{"ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"}
 )
 
 // optionReaders read the Options of a T.
@@ -54,6 +58,7 @@ func optionReaders[T any](of func(*T) *Options) []reader[T] {
 		{"similarity", false, func(t *T, f field) error { of(t).Similarity = new(float64); return f.number(of(t).Similarity) }},
 		{"collection", false, func(t *T, f field) error { return f.filled(&of(t).Collection) }},
 		{"dropStreams", false, func(t *T, f field) error { return f.truth(&of(t).DropStreams) }},
+		{"subtitles", false, func(t *T, f field) error { return f.filled(&of(t).Subtitles) }},
 		{"sheet", false, func(t *T, f field) error { return f.truth(&of(t).Sheet) }},
 	}
 }
@@ -76,6 +81,8 @@ func (o Options) validate() error {
 		return &InvalidError{"crf", "must be 0 to 51", fmt.Sprint(*o.CRF)}
 	case o.Cover != "" && !slices.Contains(covers, o.Cover):
 		return &InvalidError{"cover", "must be one of " + strings.Join(covers, ", "), quote(o.Cover)}
+	case o.Subtitles != "" && !slices.Contains(subtitles, o.Subtitles):
+		return &InvalidError{"subtitles", "must be one of " + strings.Join(subtitles, ", "), quote(o.Subtitles)}
 	case o.Similarity != nil && !(*o.Similarity >= 1 && *o.Similarity <= 100):
 		return &InvalidError{"similarity", "must be 1 to 100", fmt.Sprint(*o.Similarity)}
 	case o.Collection != "" && !collectionID.MatchString(o.Collection):

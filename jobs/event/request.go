@@ -325,6 +325,7 @@ func (r Request) refuseStrangers() error {
 		{"similarity", r.Options.Similarity != nil},
 		{"collection", r.Options.Collection != ""},
 		{"dropStreams", r.Options.DropStreams},
+		{"subtitles", r.Options.Subtitles != ""},
 		{"sheet", r.Options.Sheet},
 		{"regions", r.Regions != nil},
 		{"settings", r.Settings != Location{} || r.Document != nil},

@@ -21,7 +21,7 @@ func full() event.Request {
 		Destination: event.Location{Bucket: "covered", Key: "a.mp4"},
 		Overwrite:   true,
 		Detections:  []event.Location{{Bucket: "uploads", Key: "1.json"}, {Bucket: "uploads", Key: "2.json"}},
-		Options:     event.Options{Style: "blur", Blocks: new(9), Margin: new(0.25), Codec: "hevc", Preset: "slow", CRF: new(21), AllowWeak: true, Cover: "strangers", Similarity: new(90.5), Collection: "staff-1", DropStreams: true, Sheet: true},
+		Options:     event.Options{Style: "blur", Blocks: new(9), Margin: new(0.25), Codec: "hevc", Preset: "slow", CRF: new(21), AllowWeak: true, Cover: "strangers", Similarity: new(90.5), Collection: "staff-1", DropStreams: true, Subtitles: "convert", Sheet: true},
 		Regions:     json.RawMessage(`{"only":[{"end":60}]}`),
 	}
 }
@@ -112,7 +112,7 @@ func TestRequestEveryField(t *testing.T) {
 const mosaicForm = `{"version":1,"kind":"mosaic","token":"0123456789abcdef0123456789abcdef","source":"s3://uploads/a b/100%/+é?versionId=x#\u003c\u0026\u003e\n.mp4",` +
 	`"destination":"s3://covered/a.mp4","versionId":"3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY","overwrite":true,` +
 	`"detections":["s3://uploads/1.json","s3://uploads/2.json"],` +
-	`"style":"blur","blocks":9,"margin":0.25,"codec":"hevc","preset":"slow","crf":21,"allowWeak":true,"cover":"strangers","similarity":90.5,"collection":"staff-1","dropStreams":true,"sheet":true,"regions":{"only":[{"end":60}]}}`
+	`"style":"blur","blocks":9,"margin":0.25,"codec":"hevc","preset":"slow","crf":21,"allowWeak":true,"cover":"strangers","similarity":90.5,"collection":"staff-1","dropStreams":true,"subtitles":"convert","sheet":true,"regions":{"only":[{"end":60}]}}`
 
 func TestRequestLeavesOutWhatIsNotSet(t *testing.T) {
 	t.Parallel()

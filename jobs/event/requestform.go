@@ -200,6 +200,7 @@ func (r Request) MarshalJSON() ([]byte, error) {
 		Similarity  *float64        `json:"similarity,omitempty"`
 		Collection  string          `json:"collection,omitempty"`
 		DropStreams bool            `json:"dropStreams,omitempty"`
+		Subtitles   string          `json:"subtitles,omitempty"`
 		Sheet       bool            `json:"sheet,omitempty"`
 		Regions     json.RawMessage `json:"regions,omitempty"`
 		ExternalID  string          `json:"externalId,omitempty"`
@@ -231,6 +232,7 @@ func (r Request) MarshalJSON() ([]byte, error) {
 		Similarity:  r.Options.Similarity,
 		Collection:  r.Options.Collection,
 		DropStreams: r.Options.DropStreams,
+		Subtitles:   r.Options.Subtitles,
 		Sheet:       r.Options.Sheet,
 		Regions:     r.Regions,
 		ExternalID:  r.ExternalID,

@@ -31,6 +31,7 @@ func (s Step) String() string {
 	if s.Options.DropStreams {
 		say("dropStreams", "true")
 	}
+	say("subtitles", s.Options.Subtitles)
 	if s.Options.Sheet {
 		say("sheet", "true")
 	}

@@ -241,11 +241,14 @@ var (
 
 	dropStreams = reader[Step]{"dropStreams", func(s *Step, n node) error { return n.truth(&s.Options.DropStreams) }}
 
+	subtitles = reader[Step]{"subtitles", func(s *Step, n node) error { return n.oneOf(&s.Options.Subtitles, []string{"keep", "convert"}) }}
+
 	stepReaders = map[string][]reader[Step]{
-		Remux: {destination, dropStreams},
+		Remux: {destination, dropStreams, subtitles},
 		Mosaic: {
 			destination,
 			dropStreams,
+			subtitles,
 			{"style", func(s *Step, n node) error { return n.oneOf(&s.Options.Style, styles) }},
 			{"blocks", func(s *Step, n node) error { s.Options.Blocks = new(int); return n.integer(s.Options.Blocks, 2, 64) }},
 			{"allowWeak", func(s *Step, n node) error { return n.truth(&s.Options.AllowWeak) }},
