@@ -40,6 +40,9 @@ func (h *Handler) Reconcile(ctx context.Context) {
 
 // reconcile asks once, for the jobs that were last heard of before a time.
 func (h *Handler) reconcile(ctx context.Context, before time.Time) error {
+	if err := h.Ready(ctx); err != nil {
+		return err // other workers ask
+	}
 	return h.claims.overdue(ctx, before, func(id string) error {
 		log := h.log.With(zap.String(keyMessage, reconciler), zap.String(keyJob, id), zap.String(keyKind, KindTranscode))
 		err := h.ask(ctx, log, id)

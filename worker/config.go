@@ -67,6 +67,11 @@ type Config struct {
 	// Defaults to none.
 	Protection Protection
 
+	// Gate is asked before each receive. While it says no, none is made.
+	//
+	// Defaults to one that is always open.
+	Gate Gate
+
 	// Visibility is how long a message stays invisible to others when nothing
 	// more is heard of this worker, 30 s to 12 h in whole seconds. It is also
 	// how long a message waits after its worker was killed.

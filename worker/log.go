@@ -17,6 +17,8 @@ const (
 	eventVisibilityFailed = "visibility_failed"  // warn: could not be given back; its visibility timeout does it
 	eventDeadLetterFailed = "dead_letter_failed" // error: rejected, but the dead-letter queue did not take it
 	eventProtectionFailed = "protection_failed"  // warn: the work goes on without
+	eventUnfit            = "machine_unfit"      // warn: no messages are received, and why; said again every minute
+	eventRecovered        = "machine_recovered"  // info: they are again
 	eventDraining         = "worker_draining"    // info: Run's context has ended
 	eventHurried          = "worker_hurried"     // warn: Hurry was called while it drained
 )

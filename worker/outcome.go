@@ -64,9 +64,11 @@ func (w *Worker) settle(ctx context.Context, d delivery, err, cause error) {
 	var (
 		rejection    Rejection
 		postponement Postponement
+		fault        Fault
 	)
 	switch {
 	case err == nil:
+		w.fitness.worked()
 		if w.delete(ctx, d) {
 			failpoint.Hit("deleted")
 			d.log.Info(eventDone, d.duration())
@@ -74,6 +76,9 @@ func (w *Worker) settle(ctx context.Context, d delivery, err, cause error) {
 	case errors.Is(cause, ErrStopping):
 		// Before Rejection: a job that was cut short may well look broken.
 		w.release(ctx, d)
+	case errors.As(err, &fault):
+		w.fitness.fault(fault.MachineFault())
+		w.retry(ctx, d, 0, err, cause)
 	case errors.As(err, &rejection):
 		w.reject(ctx, d, legalReason(rejection.Reject()), err, cause)
 	case errors.As(err, &postponement):

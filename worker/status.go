@@ -15,6 +15,10 @@ type Status struct {
 	// ReceiveError is the error of the last receive, "" when SQS answered it.
 	ReceiveError string `json:"receive_error,omitempty"`
 
+	// Unfit is why this machine receives no messages: its Gate, or what messages met. ""
+	// while it does.
+	Unfit string `json:"unfit,omitempty"`
+
 	// InFlight counts the messages in hand, from receive to delete or return.
 	InFlight int `json:"in_flight"`
 
@@ -47,6 +51,12 @@ func (s *status) received(err error) {
 	}
 	s.now.ReceiveError = ""
 	s.now.LastReceive = time.Now()
+}
+
+func (s *status) setUnfit(reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now.Unfit = reason
 }
 
 func (s *status) addInFlight(n int) {

@@ -53,6 +53,7 @@ func (tooLongError) Timeout() bool { return true }
 //   - nil: it is deleted.
 //   - a Rejection: it goes to the dead-letter queue at once.
 //   - a Postponement: it is visible again after the time that this names.
+//   - a Fault: it is visible again at once, for another machine.
 //   - any other, and a panic: it is visible again after a back-off.
 //
 // The context ends with the cause ErrStopping, ErrLeaseLost or ErrTooLong, and
@@ -89,6 +90,7 @@ type Worker struct {
 	cfg     Config
 	started atomic.Bool
 	status  status
+	fitness *fitness
 
 	hurry   sync.Once
 	hurried chan struct{} // closed by Hurry
@@ -108,6 +110,7 @@ func New(q Queue, h Handler, log *zap.Logger, cfg Config) (*Worker, error) {
 	}
 	w := &Worker{queue: q, handler: h, log: log, cfg: cfg, hurried: make(chan struct{}), left: make(chan struct{})}
 	w.status.now.Slots = cfg.Concurrency
+	w.fitness = &fitness{gate: cfg.Gate, log: log, status: &w.status}
 	return w, nil
 }
 
@@ -203,6 +206,17 @@ func (w *Worker) receiveAndWork(ctx, workCtx context.Context, handlers *sync.Wai
 	}
 	var outage outage
 	for n := take(ctx, slots); n > 0; n = take(ctx, slots) {
+		if pause := w.fitness.check(ctx); pause > 0 {
+			if free(n); len(slots) == 0 {
+				w.protect(ctx, false)
+			}
+			sleep(ctx, pause)
+			continue
+		}
+		if w.fitness.doubtful() {
+			free(n - 1)
+			n = 1
+		}
 		w.protect(ctx, true)
 		received, err := w.receive(ctx, n)
 		free(n - len(received))

@@ -23,7 +23,10 @@ import (
 )
 
 // How worker recognises what jobs says of a message.
-var _ worker.Rejection = (*jobs.Rejection)(nil)
+var (
+	_ worker.Rejection = (*jobs.Rejection)(nil)
+	_ worker.Fault     = (*jobs.MachineError)(nil)
+)
 
 type daemonConfig struct {
 	worker   worker.Config
@@ -55,6 +58,7 @@ func newDaemon(cfg aws.Config, engine jobs.Engine, log *zap.Logger, c daemonConf
 	if c.protection != nil {
 		c.worker.Protection = c.protection
 	}
+	c.worker.Gate = handler
 	w, err := worker.New(sqs.NewFromConfig(cfg), handler, log, c.worker)
 	if err != nil {
 		return nil, err

@@ -18,7 +18,7 @@ const stuckAfter = 2 * time.Minute
 
 // health answers /healthz, which is green as long as the loop lives: also while
 // a long job runs, while AWS is out of reach and while the worker drains; and
-// /readyz, which is green while messages are taken.
+// /readyz, which is green while messages are taken: not on a machine that is unfit for them.
 func health(status func() worker.Status, sandbox sandboxLevel) http.Handler {
 	started := time.Now()
 	answer := func(healthy func(worker.Status) bool) http.HandlerFunc {
@@ -41,9 +41,9 @@ func health(status func() worker.Status, sandbox sandboxLevel) http.Handler {
 			last = started
 		}
 		busy := s.InFlight >= s.Slots
-		return busy || s.Draining || s.ReceiveError != "" || time.Since(last) < stuckAfter
+		return busy || s.Draining || s.ReceiveError != "" || s.Unfit != "" || time.Since(last) < stuckAfter
 	}))
-	mux.HandleFunc("GET /readyz", answer(func(s worker.Status) bool { return !s.Draining }))
+	mux.HandleFunc("GET /readyz", answer(func(s worker.Status) bool { return !s.Draining && s.Unfit == "" }))
 	return mux
 }
 

@@ -22,6 +22,7 @@ func TestHealth(t *testing.T) {
 		{"waiting for messages", worker.Status{Slots: 1}, now, 200, 200},
 		{"a long job", worker.Status{Slots: 1, InFlight: 1}, long, 200, 200},
 		{"AWS out of reach", worker.Status{Slots: 1, ReceiveError: "no route to host"}, long, 200, 200},
+		{"unfit", worker.Status{Slots: 1, Unfit: "no room"}, long, 200, 503},
 		{"draining", worker.Status{Slots: 1, Draining: true}, long, 200, 503},
 		{"stuck", worker.Status{Slots: 2, InFlight: 1}, long, 503, 200},
 	} {

@@ -77,6 +77,7 @@ func (m *metrics) observe(status func() worker.Status) {
 	gauge("mosaicd_slots", "Messages that may be worked at once.", func(s worker.Status) float64 { return float64(s.Slots) })
 	gauge("mosaicd_in_flight", "Messages that are being worked.", func(s worker.Status) float64 { return float64(s.InFlight) })
 	gauge("mosaicd_draining", "1 when no more messages are taken.", func(s worker.Status) float64 { return truth(s.Draining) })
+	gauge("mosaicd_unfit", "1 when no messages are taken because this machine can't work any.", func(s worker.Status) float64 { return truth(s.Unfit != "") })
 	gauge("mosaicd_receive_failing", "1 when the queue is out of reach.", func(s worker.Status) float64 { return truth(s.ReceiveError != "") })
 }
 
@@ -183,6 +184,8 @@ func emf(to io.Writer, namespace string, at time.Time, o observation) error {
 		add("QueueAge", "Seconds", o.number("queued_for"))
 	case o.event == "message_rejected":
 		add("Rejections", "Count", 1)
+	case o.event == "machine_unfit":
+		add("Unfit", "Count", 1)
 	case o.event == "heartbeat_failed":
 		add("HeartbeatFailures", "Count", 1)
 	case o.event == "engine_crashed":
