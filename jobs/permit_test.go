@@ -87,6 +87,7 @@ func TestSidecarMay(t *testing.T) {
 		"regions":              {mosaic, "{}", `,"regions":{"add":[{"left":0,"top":0,"width":1,"height":1}]}`, "regions: route videos"},
 		"regions added":        {mosaic, "{allow: [regions]}", `,"regions":{"add":[{"left":0,"top":0,"width":1,"height":1}]}`, ""},
 		"regions only":         {mosaic, "{allow: [regions]}", `,"regions":{"only":[{"start":5}]}`, "regions: less would be covered"},
+		"regions except":       {mosaic, "{allow: [regions]}", `,"regions":{"except":[{"left":0,"top":0,"width":1,"height":1}]}`, "regions: less would be covered"},
 		"regions weakened":     {mosaic, "{weaken: [regions]}", `,"regions":{"only":[{"start":5}]}`, ""},
 		"remux for mosaic":     {mosaic, "{allow: [steps]}", `,"steps":["remux"]`, "steps: mosaic is missing"},
 		"transcode for mosaic": {mosaic, "{allow: [steps]}", `,"steps":["transcode"]`, "steps: mosaic is missing"},

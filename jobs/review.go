@@ -9,7 +9,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/mosaicd/mosaicd/internal/failpoint"
 	"github.com/mosaicd/mosaicd/jobs/event"
 	"github.com/mosaicd/mosaicd/jobs/faces"
 )
@@ -133,7 +132,6 @@ func (h *Handler) decide(ctx context.Context, log *zap.Logger, r event.Request, 
 	if err != nil {
 		return h.interrupted(log, err)
 	}
-	failpoint.Hit("decided")
 	log.Info(eventJobDecided, zap.String("decision", d.Kind), zap.String("reason", d.Reason))
 	return h.settled(ctx, log, l, d)
 }
@@ -167,7 +165,11 @@ func (c *Claim) settle(n int, d Decision, r event.Request) {
 	step.Decisions = append(step.Decisions, d)
 	step.Published = false
 	if d.Kind == event.KindRerender {
-		step.Result, step.Failures = nil, 0
+		// As before the first attempt, but with what is known of the input.
+		*step = StepState{
+			Kind: step.Kind, Input: step.Input, Probe: step.Probe, Search: step.Search, Fallback: step.Fallback,
+			Decisions: step.Decisions,
+		}
 		if r.Regions != nil {
 			c.Job.Steps[n].Regions = r.Regions
 		}

@@ -13,7 +13,7 @@ import (
 
 // reviewFlags are those of the commands that decide about a job in review.
 type reviewFlags struct {
-	Job      string `arg:"" name:"JOB" help:"Id of a job in review or of one of its results, or s3://bucket/key of a source: its newest job."`
+	Job      string `arg:"" name:"JOB" help:"Id of a job in review or of one of its results, or s3://bucket/key of a source: its newest job in review."`
 	QueueURL string `name:"queue-url" placeholder:"URL" help:"SQS queue of the daemon. Required." env:"MOSAICD_QUEUE_URL"`
 	waitFlags
 }
@@ -105,7 +105,7 @@ func (f *reviewFlags) decide(ctx context.Context, std streams, r event.Request) 
 	if err != nil {
 		return err
 	}
-	id, err := resolve(ctx, records, f.Job, std)
+	id, err := resolve(ctx, records, f.Job, std, func(s jobs.State) bool { return s == jobs.StateReview })
 	if err != nil {
 		return err
 	}

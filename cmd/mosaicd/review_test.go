@@ -185,3 +185,35 @@ func TestReviewByPage(t *testing.T) {
 		t.Errorf("what was struck out differs from the source by %.1f, before by %.1f", is, was)
 	}
 }
+
+// TestReviewOutlivesAWorker: the worker that renders anew is killed, and the next one
+// does what was decided.
+func TestReviewOutlivesAWorker(t *testing.T) {
+	t.Parallel()
+	skipWithRace(t)
+	c := newCloud(t)
+	c.environ = append(c.environ, "MOSAICD_ROUTES={version: 1, routes: [{name: all, steps: [{mosaic: {residual: review}}]}]}")
+	brief := []string{"--visibility", "5s"}
+	weak := c.daemon(append(weakly, brief...)...)
+	held := c.inReview("a.mp4")
+	stop(t, weak)
+	regions := write(t, "regions.json", `{"add": [{"left": 0, "top": 0, "width": 1, "height": 1}]}`)
+	if code, _, stderr := call(t, c.environ, "rerender", held.Job, "--regions", regions); code != exitDone {
+		t.Fatal(stderr)
+	}
+	first := c.daemon(brief...)
+	first.engine(t)
+	if err := first.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	c.daemon(brief...)
+	anew := c.result()
+	if anew.ID != held.Job+"-1-2" || anew.Outputs[0].URI != held.Outputs[0].URI || anew.Outputs[0].ETag == held.Outputs[0].ETag {
+		t.Errorf("result is %+v", anew)
+	}
+	code, out, stderr := call(t, c.environ, "status", "s3://uploads/a.mp4", "--json")
+	var record jobs.Claim
+	if err := json.Unmarshal([]byte(out), &record); err != nil || code != exitDone || !record.State.Ended() || len(record.Steps[0].Decisions) != 1 {
+		t.Errorf("exit code %d, %v\n%s%s", code, err, out, stderr)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -59,7 +60,7 @@ func (c *statusCommand) Run(ctx context.Context, std streams) error {
 	}
 	w := newWatcher(records, cloud, std)
 	defer w.bar.leave()
-	id, err := resolve(ctx, records, c.Job, std)
+	id, err := resolve(ctx, records, c.Job, std, func(jobs.State) bool { return true })
 	if err != nil {
 		return err
 	}
@@ -174,8 +175,9 @@ func progressOf(p jobs.Progress) string {
 	return line
 }
 
-// resolve returns the id of the job that a person named: by an id, or by its source.
-func resolve(ctx context.Context, records *jobs.Claims, name string, std streams) (string, error) {
+// resolve returns the id of the job that a person named: by an id, or by its source,
+// which names the newest of its jobs in a state that is meant, or else the newest.
+func resolve(ctx context.Context, records *jobs.Claims, name string, std streams, meant func(jobs.State) bool) (string, error) {
 	if !strings.HasPrefix(name, "s3://") {
 		return name, nil
 	}
@@ -185,15 +187,18 @@ func resolve(ctx context.Context, records *jobs.Claims, name string, std streams
 	}
 	const some = 100
 	found, err := records.OfSource(ctx, at, some)
-	switch {
-	case err != nil:
+	if err != nil {
 		return "", err
-	case len(found) == 0:
-		return "", fmt.Errorf("%w: none has the source %s. \"mosaicd check\" says what would be done with it; \"mosaicd jobs --reindex\" finds the jobs of older releases", jobs.ErrNoSuchJob, at)
-	case len(found) > 1:
-		terminal.Fprintf(std.err, "%s has %d jobs, this is the newest: \"mosaicd jobs --source %s\" lists them\n", at, len(found), at)
 	}
-	return found[0].Job.ID, nil
+	if len(found) == 0 {
+		return "", fmt.Errorf("%w: none has the source %s. \"mosaicd check\" says what would be done with it; "+
+			"\"mosaicd jobs --reindex\" finds the jobs of older releases", jobs.ErrNoSuchJob, at)
+	}
+	chosen := found[max(slices.IndexFunc(found, func(c *jobs.Claim) bool { return meant(c.State) }), 0)]
+	if len(found) > 1 {
+		terminal.Fprintf(std.err, "%s has %d jobs, this is %s: \"mosaicd jobs --source %s\" lists them\n", at, len(found), chosen.Job.ID, at)
+	}
+	return chosen.Job.ID, nil
 }
 
 // part is a line about one of MediaConvert's jobs.
@@ -273,7 +278,7 @@ func (p *progress) percent(what string, n int) {
 }
 
 type cancelCommand struct {
-	Job string `arg:"" name:"JOB" help:"Id of a job or of one of its results, or s3://bucket/key of a source: its newest job."`
+	Job string `arg:"" name:"JOB" help:"Id of a job or of one of its results, or s3://bucket/key of a source: its newest job that has not ended."`
 	recordFlags
 }
 
@@ -291,7 +296,7 @@ func (c *cancelCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	id, err := resolve(ctx, records, c.Job, std)
+	id, err := resolve(ctx, records, c.Job, std, func(s jobs.State) bool { return !s.Ended() })
 	if err != nil {
 		return err
 	}

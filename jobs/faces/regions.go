@@ -24,9 +24,6 @@ type Regions struct {
 	Except []Region
 }
 
-// Narrows reports whether r leaves faces uncovered that the detector found.
-func (r Regions) Narrows() bool { return r.Only != nil || r.Except != nil }
-
 // A Region is a rectangle and when it is covered.
 type Region struct {
 	Box
