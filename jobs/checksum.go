@@ -40,6 +40,10 @@ func (e *damagedError) Error() string {
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html
 const nvme = 0x9a6c9329ac4bc9b5
 
+func newCRC32(polynomial uint32) func() hash.Hash {
+	return func() hash.Hash { return crc32.New(crc32.MakeTable(polynomial)) }
+}
+
 func newCRC64NVME() hash.Hash { return crc64.New(crc64.MakeTable(nvme)) }
 
 // A checksum is what S3 says of an object's content.
@@ -68,8 +72,8 @@ func checksumOf(out *s3.HeadObjectOutput) *checksum {
 		{algorithm: "SHA1", want: aws.ToString(out.ChecksumSHA1), hash: sha1.New},
 		{algorithm: "MD5", want: aws.ToString(out.ChecksumMD5), hash: md5.New},
 		{algorithm: "CRC64NVME", want: aws.ToString(out.ChecksumCRC64NVME), hash: newCRC64NVME},
-		{algorithm: "CRC32C", want: aws.ToString(out.ChecksumCRC32C), hash: func() hash.Hash { return crc32.New(crc32.MakeTable(crc32.Castagnoli)) }},
-		{algorithm: "CRC32", want: aws.ToString(out.ChecksumCRC32), hash: func() hash.Hash { return crc32.NewIEEE() }},
+		{algorithm: "CRC32C", want: aws.ToString(out.ChecksumCRC32C), hash: newCRC32(crc32.Castagnoli)},
+		{algorithm: "CRC32", want: aws.ToString(out.ChecksumCRC32), hash: newCRC32(crc32.IEEE)},
 	} {
 		if d.want != "" {
 			d.encode = base

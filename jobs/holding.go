@@ -46,7 +46,10 @@ func newHolding(folder, input event.Location, o origin) holding {
 }
 
 func (d holding) origin() origin {
-	return origin{job: d.Job, step: d.Step, source: d.Source, version: d.VersionID, etag: d.ETag, sequencer: d.Sequencer, modified: d.Modified}
+	return origin{
+		job: d.Job, step: d.Step, source: d.Source,
+		version: d.VersionID, etag: d.ETag, sequencer: d.Sequencer, modified: d.Modified,
+	}
 }
 
 // id is the name of the record.
@@ -100,7 +103,8 @@ func (h *Handler) hold(ctx context.Context, log *zap.Logger, c *Claim, n int, fo
 		if err == nil {
 			return mine.id(), nil
 		}
-		if status := httpStatus(err); status != http.StatusPreconditionFailed && status != http.StatusConflict || try == tries {
+		status := httpStatus(err)
+		if status != http.StatusPreconditionFailed && status != http.StatusConflict || try == tries {
 			return "", err
 		}
 	}
@@ -129,7 +133,8 @@ func (h *Handler) writeHolding(ctx context.Context, d holding, over *holding) er
 func (h *Handler) judgeHolding(ctx context.Context, c *Claim, mine, theirs holding) error {
 	what := theirs.Folder + theirs.Base
 	if theirs.Source != mine.Source {
-		return failf(CodeDestinationTaken, "%s… was made of another source, s3://%s: choose a folder that no other source of that name has, "+
+		return failf(CodeDestinationTaken, "%s… was made of another source, s3://%s: "+
+			"choose a folder that no other source of that name has, "+
 			"such as one with {bucket} and {dir} in the route; or delete the record %s, if its outputs may be replaced",
 			what, theirs.Source, h.holdingAt(mine.id()))
 	}

@@ -95,7 +95,8 @@ func (c *Claim) judgeUnfixed(n int, o object) error {
 	case n > 0 && o.job != c.Job.ID:
 		return failf(CodeSourceChanged, "%s is not what step %d of this job wrote: another job replaced it", o, n)
 	case n == 0 && (c.Steps[0].Search != nil || c.Steps[0].Cloud != nil) && c.overwritten(o):
-		return failf(CodeSourceChanged, "%s was overwritten at %s, after Rekognition or MediaConvert was given it", o, o.modified)
+		return failf(CodeSourceChanged,
+			"%s was overwritten at %s, after Rekognition or MediaConvert was given it", o, o.modified)
 	}
 	return nil
 }
@@ -155,7 +156,10 @@ const (
 
 // origin is that of the output of the nth step.
 func (c *Claim) origin(n int) origin {
-	o := origin{job: c.Job.ID, step: n + 1, render: c.renders(n), source: sourceName(c.Job.Source), sequencer: c.Job.Sequencer}
+	o := origin{
+		job: c.Job.ID, step: n + 1, render: c.renders(n),
+		source: sourceName(c.Job.Source), sequencer: c.Job.Sequencer,
+	}
 	in := c.input(0)
 	o.version, o.etag, o.modified = in.VersionID, strings.Trim(in.ETag, `"`), in.Modified
 	return o
@@ -246,7 +250,8 @@ func (a origin) order(b origin, current *object) int {
 // names reports whether an origin is the object with that version and ETag.
 func (a origin) names(version, etag string) bool {
 	version = shortened(version, maxOpaqueMetadata)
-	if immutable := func(v string) bool { return v != "" && v != nullVersion }; immutable(a.version) || immutable(version) {
+	kept := func(v string) bool { return v != "" && v != nullVersion }
+	if kept(a.version) || kept(version) {
 		return shortened(a.version, maxOpaqueMetadata) == version
 	}
 	return sameETag(a.etag, etag)

@@ -22,7 +22,8 @@ import (
 
 // archived has the faces covered where Rekognition finds them, and moves away what was
 // worked.
-const archived = "{version: 1, routes: [{name: all, match: {suffix: .mp4}, steps: [mosaic], after: {move: 's3://archive/{key}/{job}.mp4'}}]}"
+const archived = "{version: 1, routes: [{name: all, match: {suffix: .mp4}, steps: [mosaic], " +
+	"after: {move: 's3://archive/{key}/{job}.mp4'}}]}"
 
 // An overwriting is a world in which keys are uploaded again and again.
 type overwriting struct {
@@ -72,7 +73,9 @@ func overwriteOf(ctx context.Context, o options, versioned bool, kills int) (str
 			return err
 		}
 		for _, n := range nodes {
-			n.more = []string{"MOSAICD_DETECTOR=rekognition", "MOSAICD_REKOGNITION_TOPIC_ARN=" + w.notices, "MOSAICD_REKOGNITION_ROLE=" + role}
+			n.more = []string{
+				"MOSAICD_DETECTOR=rekognition", "MOSAICD_REKOGNITION_TOPIC_ARN=" + w.notices, "MOSAICD_REKOGNITION_ROLE=" + role,
+			}
 			if err := n.start(); err != nil {
 				return err
 			}
@@ -107,8 +110,9 @@ func overwriteOf(ctx context.Context, o options, versioned bool, kills int) (str
 	if versioned {
 		kind = "with versions"
 	}
-	return fmt.Sprintf("%d kills %s: %d uploads of %d keys, %d succeeded, %d superseded, %d source_changed; %d outputs read, none with another upload's cover",
-		kills, kind, w.uploaded, len(w.newest), c["succeeded"], c[jobs.CodeSuperseded], c[jobs.CodeSourceChanged]+c[jobs.CodeSourceGone], w.outputs), err
+	return fmt.Sprintf("%d kills %s: %d uploads of %d keys, %d succeeded, %d superseded, %d source_changed; "+
+		"%d outputs read, none with another upload's cover", kills, kind, w.uploaded, len(w.newest), c["succeeded"],
+		c[jobs.CodeSuperseded], c[jobs.CodeSourceChanged]+c[jobs.CodeSourceGone], w.outputs), err
 }
 
 // again is how many keys were uploaded more than once.

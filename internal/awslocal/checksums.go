@@ -186,7 +186,8 @@ func (c completion) keepChecksum(meta, kept map[string]string, body []byte) erro
 		value = fmt.Sprintf("%s-%d", base64.StdEncoding.EncodeToString(h.Sum(nil)), len(c.parts))
 	}
 	if given := c.header.Get(checksumPrefix + use.name); given != "" && given != value {
-		return gofakes3.ErrorMessage(gofakes3.ErrBadDigest, "The checksum you specified did not match the calculated checksum.")
+		return gofakes3.ErrorMessage(gofakes3.ErrBadDigest,
+			"The checksum you specified did not match the calculated checksum.")
 	}
 	sizes := make([]string, len(c.parts))
 	for i, p := range c.parts {

@@ -17,7 +17,8 @@ func (b *buckets) copy(w http.ResponseWriter, r *http.Request) {
 	path, query, _ := strings.Cut(r.Header.Get("X-Amz-Copy-Source"), "?")
 	path, err := url.QueryUnescape(path)
 	if err != nil {
-		writeS3Error(w, &apiError{status: http.StatusBadRequest, code: "InvalidArgument", message: "X-Amz-Copy-Source: " + err.Error()})
+		writeS3Error(w, &apiError{status: http.StatusBadRequest, code: "InvalidArgument",
+			message: "X-Amz-Copy-Source: " + err.Error()})
 		return
 	}
 	fromBucket, fromKey, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
@@ -57,7 +58,8 @@ func (b *buckets) copy(w http.ResponseWriter, r *http.Request) {
 	}
 	if replace {
 		for name := range r.Header {
-			if strings.HasPrefix(name, "X-Amz-Meta-") || strings.HasPrefix(name, "Content-") || strings.HasPrefix(name, localPrefix) {
+			if strings.HasPrefix(name, "X-Amz-Meta-") || strings.HasPrefix(name, "Content-") ||
+				strings.HasPrefix(name, localPrefix) {
 				meta[name] = r.Header.Get(name)
 			}
 		}
