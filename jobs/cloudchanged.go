@@ -105,6 +105,9 @@ func (h *Handler) cloudEnded(ctx context.Context, log *zap.Logger, e event.Media
 		}
 		// A worker noted it and could not go on: go on where it stopped.
 	} else {
+		if at, ok := h.cfg.outside(e.Groups, part.Planned); ok {
+			return &Rejection{fmt.Errorf("event of MediaConvert: %q is outside the folders that job %s writes to", at, ref.job)}
+		}
 		outcome, err := h.outcome(ctx, log, *part, e)
 		if err != nil {
 			return h.interrupted(log, err)

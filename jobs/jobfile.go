@@ -98,6 +98,33 @@ func (c Config) judgePlan(groups []transcode.Group, folder event.Location) error
 	return nil
 }
 
+// outside returns a place that an event reports and its job does not write to: what is
+// reported is looked up, and whoever may send to the queue may write events.
+func (c Config) outside(reported []event.OutputGroup, planned []transcode.Group) (event.Location, bool) {
+	within := func(at event.Location) bool {
+		for _, g := range planned {
+			base := location(g.Base)
+			literal, _, _ := strings.Cut(base.Key, "$")
+			if at.Bucket == base.Bucket && strings.HasPrefix(at.Key, folderOf(literal)) {
+				return true
+			}
+		}
+		return len(planned) == 0 && c.mayWrite(at.Bucket) // a job template says where
+	}
+	for _, g := range reported {
+		paths := slices.Clone(g.Playlists)
+		for _, o := range g.Outputs {
+			paths = append(paths, o.Paths...)
+		}
+		for _, path := range paths {
+			if at := location(path); !within(at) {
+				return at, true
+			}
+		}
+	}
+	return event.Location{}, false
+}
+
 func groupName(g transcode.Group) string {
 	if g.Name != "" {
 		return strconv.Quote(g.Name)
