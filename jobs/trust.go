@@ -104,6 +104,9 @@ func (c Config) JudgeRequest(r event.Request) error { return c.withDefaults().ju
 // above its folder. At is an object or, with a slash at its end, a folder.
 func (c Config) judgeDestination(at event.Location) error {
 	switch {
+	case len(at.Key) > event.MaxKey:
+		return failf(CodeInvalidRoute, "destination of %d bytes: a key has at most %d: "+
+			"the source's key is too long for that prefix", len(at.Key), event.MaxKey)
 	case climbs(at.Key):
 		return failf(CodeNotAllowed, "destination %q: must not have \"..\" between slashes", at)
 	case at.Bucket == c.OutputBucket && strings.HasPrefix(at.Key, c.StatePrefix):

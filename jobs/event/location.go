@@ -13,9 +13,9 @@ type Location struct {
 	VersionID string `json:"versionId,omitempty"` // empty is the current version; not part of the URI
 }
 
-// maxKey is the length in bytes of the longest key.
+// MaxKey is the length in bytes of the longest key.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
-const maxKey = 1024
+const MaxKey = 1024
 
 const scheme = "s3://"
 
@@ -132,7 +132,7 @@ func isDigit(r rune) bool { return r >= '0' && r <= '9' }
 // keyReason says why an object can't have that key, or nothing.
 func keyReason(key string) string {
 	switch {
-	case len(key) == 0 || len(key) > maxKey:
+	case len(key) == 0 || len(key) > MaxKey:
 		return "key must have 1 to 1024 bytes"
 	case !utf8.ValidString(key):
 		return "key must be UTF-8"

@@ -25,7 +25,7 @@ func decodeVOD(message object) ([]Event, error) {
 		return nil, &InvalidError{"EndTimecode", "must be after StartTimecode", quote(v.end)}
 	}
 	folder := "encoded/" + v.filename[:strings.LastIndexByte(v.filename, '/')+1]
-	if len(folder) > maxKey {
+	if len(folder) > MaxKey {
 		return nil, &InvalidError{"Filename", "its folder must have at most 1016 bytes", quote(v.filename)}
 	}
 	r := Request{
