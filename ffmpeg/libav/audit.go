@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/asticode/go-astiav"
 
@@ -35,6 +38,7 @@ func (o *output) audit() error {
 		return fmt.Errorf("read the output again: %w", err)
 	}
 	defer in.CloseInput()
+	o.auditTags(in)
 	pkt := astiav.AllocPacket()
 	if pkt == nil {
 		return errors.New("read the output again: out of memory")
@@ -76,6 +80,24 @@ func (o *output) audit() error {
 		}
 	}
 	return nil
+}
+
+// auditTags tells of what a file and its streams said of themselves and the output does
+// not say.
+func (o *output) auditTags(in *astiav.FormatContext) {
+	tell := func(whose string, lost []string) {
+		if len(lost) > 0 {
+			o.dropped = append(o.dropped, fmt.Sprintf("%s: its tags %s, which %s has no place for", whose, strings.Join(lost, ", "), o.format))
+		}
+	}
+	tell("the file", lostTags(o.said, tagsOf(in.Metadata())))
+	for _, source := range slices.Sorted(maps.Keys(o.routes)) {
+		r := o.routes[source]
+		if r.stream.Index() < in.NbStreams() {
+			p := r.stream.CodecParameters()
+			tell(fmt.Sprintf("stream %d (%s, %s)", source, p.MediaType(), p.CodecID().Name()), lostTags(r.said, tagsOf(in.Streams()[r.stream.Index()].Metadata())))
+		}
+	}
 }
 
 // keepsPayload reports whether the container stores the source's packets as they are.

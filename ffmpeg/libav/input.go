@@ -33,6 +33,7 @@ type input struct {
 	empty []int // streams that the container names and that have no packets
 	// excess is how many bytes the last box claims beyond the file's end.
 	excess int64
+	path   string
 }
 
 func openInput(path string) (_ *input, err error) {
@@ -45,7 +46,7 @@ func openProbed(path string, options map[string]string) (_ *input, err error) {
 	if err != nil {
 		return nil, err
 	}
-	in := &input{fc: fc, excess: excess}
+	in := &input{fc: fc, excess: excess, path: path}
 	defer func() {
 		if err != nil {
 			in.Close()

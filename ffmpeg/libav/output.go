@@ -30,6 +30,10 @@ type output struct {
 	dropStreams bool
 	// convertSubtitles: text subtitles may become others.
 	convertSubtitles bool
+
+	said    map[string]string // tags of the source
+	extra   carriage          // goes into the finished file
+	carries bool              // there is something in it, and room for it
 }
 
 // A route says where packets of one source stream go.
@@ -39,6 +43,7 @@ type route struct {
 	verbatim bool            // the container stores their payloads as they are
 	written  tally
 	config   adtsConfig
+	said     map[string]string // tags of the source's stream
 	// converter makes what is written of what is read; nil: they are the same.
 	converter converter
 }
@@ -105,7 +110,7 @@ func (o *output) addStreams(in *input, e *encoder) error {
 	if err := copyChapters(o.fc, in.fc); err != nil {
 		return fmt.Errorf("copy chapters: %w", err)
 	}
-	return nil
+	return o.carry(in, e != nil)
 }
 
 func (o *output) addEncoded(source *astiav.Stream, e *encoder) error {
@@ -229,7 +234,7 @@ func (o *output) addStream(source *astiav.Stream, timeBase astiav.Rational) (*as
 	if err := copyMetadata(source.Metadata(), s.SetMetadata); err != nil {
 		return nil, fmt.Errorf("copy metadata of stream %d: %w", source.Index(), err)
 	}
-	o.routes[source.Index()] = &route{stream: s, timeBase: timeBase, verbatim: o.keepsPayload(source.CodecParameters())}
+	o.routes[source.Index()] = &route{stream: s, timeBase: timeBase, verbatim: o.keepsPayload(source.CodecParameters()), said: tagsOf(source.Metadata())}
 	return s, nil
 }
 
@@ -253,12 +258,11 @@ func copyMetadata(from *astiav.Dictionary, set func(*astiav.Dictionary)) error {
 		return nil
 	}
 	d := astiav.NewDictionary()
-	if err := from.Copy(d, 0); err != nil {
-		d.Free()
-		return err
-	}
-	for _, key := range ofContainer {
-		if err := d.Set(key, "", 0); err != nil {
+	for key, value := range tagsOf(from) {
+		if slices.Contains(ofContainer, strings.ToLower(key)) {
+			continue
+		}
+		if err := d.Set(key, value, 0); err != nil {
 			d.Free()
 			return err
 		}
@@ -351,6 +355,9 @@ func (o *output) finish() error {
 	o.pb = nil
 	if err := pb.Close(); err != nil {
 		return fmt.Errorf("close output: %w", err)
+	}
+	if err := o.settle(); err != nil {
+		return err
 	}
 	if err := o.audit(); err != nil {
 		return err

@@ -6,6 +6,8 @@ package libav
 // #include <libavutil/avutil.h>
 // #include <libavutil/mem.h>
 // #include <libavutil/pixdesc.h>
+// #include <libavutil/spherical.h>
+// #include <libavutil/stereo3d.h>
 // #include <stdlib.h>
 //
 // // copy_chapters gives dst a copy of src's chapters, which avformat_free_context
@@ -64,6 +66,33 @@ package libav
 //
 // // index_size is a bit field, which cgo can't read.
 // static int index_size(const AVIndexEntry *e) { return e->size; }
+//
+// // A look is how pictures lie on a sphere and are of two views; -1 where nothing says so.
+// struct look {
+//     int stereo, inverted, projection;
+//     int32_t turn[3];
+//     uint32_t bounds[4], padding;
+// };
+//
+// static struct look look_of(const AVCodecParameters *p) {
+//     struct look l = {.stereo = -1, .projection = -1};
+//     const AVPacketSideData *sd = av_packet_side_data_get(p->coded_side_data, p->nb_coded_side_data, AV_PKT_DATA_STEREO3D);
+//     if (sd) {
+//         const AVStereo3D *s = (const AVStereo3D *)sd->data;
+//         l.stereo = s->type;
+//         l.inverted = s->flags & AV_STEREO3D_FLAG_INVERT;
+//     }
+//     sd = av_packet_side_data_get(p->coded_side_data, p->nb_coded_side_data, AV_PKT_DATA_SPHERICAL);
+//     if (sd) {
+//         const AVSphericalMapping *s = (const AVSphericalMapping *)sd->data;
+//         l.projection = s->projection == AV_SPHERICAL_EQUIRECTANGULAR_TILE ? AV_SPHERICAL_EQUIRECTANGULAR : s->projection;
+//         l.turn[0] = s->yaw, l.turn[1] = s->pitch, l.turn[2] = s->roll;
+//         l.bounds[0] = s->bound_top, l.bounds[1] = s->bound_bottom;
+//         l.bounds[2] = s->bound_left, l.bounds[3] = s->bound_right;
+//         l.padding = s->padding;
+//     }
+//     return l;
+// }
 //
 // // lend_side_data gives an encoder that is not open yet what a frame says of the
 // // mastering display and the content's light. The context frees it.
@@ -340,6 +369,42 @@ func endOfSamples(s *astiav.Stream) (end int64) {
 		end = max(end, int64(e.pos)+int64(C.index_size(e)))
 	}
 	return end
+}
+
+// A look is how the pictures of a stream lie on a sphere, and of how many views they are.
+type look struct {
+	stereo, projection int // of libav's enumerations; -1: nothing says so
+	inverted           bool
+	turn               [3]int32  // yaw, pitch, roll, in degrees of 16.16 bits
+	bounds             [4]uint32 // top, bottom, left, right: shares of 0.32 bits
+	padding            uint32    // of a cube, in pixels
+}
+
+const (
+	stereoNone       = C.AV_STEREO3D_2D
+	stereoTopBottom  = C.AV_STEREO3D_TOPBOTTOM
+	stereoSideBySide = C.AV_STEREO3D_SIDEBYSIDE
+
+	sphereEquirectangular = C.AV_SPHERICAL_EQUIRECTANGULAR
+	sphereCube            = C.AV_SPHERICAL_CUBEMAP
+)
+
+func lookOf(p *astiav.CodecParameters) look {
+	c := C.look_of(parametersPointer(p))
+	l := look{stereo: int(c.stereo), projection: int(c.projection), inverted: c.inverted != 0, padding: uint32(c.padding)}
+	for i := range l.turn {
+		l.turn[i] = int32(c.turn[i])
+	}
+	for i := range l.bounds {
+		l.bounds[i] = uint32(c.bounds[i])
+	}
+	return l
+}
+
+// replaceMetadata has the file say what is in d, which it owns from then on.
+func replaceMetadata(fc *astiav.FormatContext, d *astiav.Dictionary) {
+	C.av_dict_free(&formatPointer(fc).metadata)
+	fc.SetMetadata(d)
 }
 
 // useFrameDuration has the encoder hand on how long each frame is shown; without

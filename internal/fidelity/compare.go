@@ -11,7 +11,7 @@ import (
 // ofWriter are tags that a muxer or an encoder writes of itself.
 var ofWriter = []string{
 	"encoder", "major_brand", "minor_version", "compatible_brands", "vendor_id", "handler_name", "duration", "creation_time", "alpha_mode",
-	"bps", "number_of_frames", "number_of_bytes", "_statistics_writing_app", "_statistics_writing_date_utc", "_statistics_tags", "timecode", "service_name", "service_provider", "encoding_tool", "software", "variant_bitrate",
+	"bps", "number_of_frames", "number_of_bytes", "_statistics_writing_app", "_statistics_writing_date_utc", "_statistics_tags", "timecode", "stereo_mode", "service_name", "service_provider", "encoding_tool", "software", "variant_bitrate",
 	// MXF's, of the program that wrote it and of that very file
 	"application_platform", "company_name", "generation_uid", "material_package_umid", "file_package_umid", "operational_pattern_ul",
 	"product_name", "product_uid", "product_version", "product_version_num", "toolkit_version_num", "uid", "modification_date",

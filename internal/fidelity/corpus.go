@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -52,6 +53,10 @@ const (
 	hevc    = "-c:v libx265 -preset ultrafast -crf 14 -x265-params log-level=none"
 	hdr     = ":colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc:master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1):max-cll=1000,400"
 	silent  = "-map 0:v "
+	phone   = "-movflags use_metadata_tags -metadata com.apple.quicktime.make=Acme -metadata com.apple.quicktime.model=P9 " +
+		"-metadata com.apple.quicktime.creationdate=2026-05-09T12:41:46+0100 -metadata com.apple.quicktime.location.ISO6709=+51.5334-000.1255+026.756/ " +
+		"-metadata com.android.version=14 -metadata com.android.capture.fps=239.5"
+	camera = "-metadata make=Acme -metadata model=P9 -metadata location=+51.5334-000.1255+026.756/ -metadata date=2026-05-09T12:41:46+0100"
 	// everyPicture has each picture begin with a message, so that ffmpeg adds another
 	// where it belongs.
 	everyPicture = "-g 1 -x264-params nal-hrd=vbr:vbv-maxrate=40000:vbv-bufsize=40000"
@@ -98,6 +103,13 @@ func Cases() []Case {
 
 		{Group: "size", What: "cut at the left, H.264", Make: []string{"own -f lavfi -i testsrc2=size=320x180:rate=25:duration=1 -c:v libx264 -preset veryfast -crf 14 -bsf:v h264_metadata=crop_left=18:crop_right=6:crop_top=4 a.mp4"}},
 		{Group: "size", What: "cut at the left, HEVC", Make: []string{"own -f lavfi -i testsrc2=size=320x180:rate=25:duration=1 " + hevc + " -bsf:v hevc_metadata=crop_left=18:crop_right=6:crop_top=4 a.mp4"}},
+
+		{Group: "size", What: "two views, one above the other, Matroska", Make: []string{"-metadata:s:v stereo_mode=top_bottom a.mkv"}},
+		{Group: "size", What: "two views, one above the other, Matroska to MP4", Make: []string{"-metadata:s:v stereo_mode=top_bottom a.mkv"}, To: ".mp4"},
+		{Group: "size", What: "two views, side by side, Matroska to MOV", Make: []string{"-metadata:s:v stereo_mode=left_right a.mkv"}, To: ".mov"},
+		{Group: "size", What: "a sphere, MP4", Make: []string{"a.mp4"}, Then: sphere},
+		{Group: "size", What: "a sphere, MP4 to MOV", Make: []string{"a.mp4"}, Then: sphere, To: ".mov"},
+		{Group: "size", What: "a sphere, MP4 to Matroska", Make: []string{silent + "a.mp4"}, Then: sphere, To: ".mkv"},
 
 		{Group: "samples", What: "10 bit", Make: []string{"-pix_fmt yuv420p10le a.mp4"}},
 		{Group: "samples", What: "4:2:2", Make: []string{"-pix_fmt yuv422p a.mp4"}},
@@ -189,6 +201,14 @@ func Cases() []Case {
 		{Group: "sound", What: "sample rate changes in the middle, TS to MP4", Make: []string{"-t 1 1.ts", "-ar 44100 -t 1 -output_ts_offset 1.2 2.ts", "-i concat:1.ts|2.ts -map 0 -c copy a.ts"}, To: ".mp4", Refused: unsupported, Says: "changes its sampling frequency or its channels"},
 
 		{Group: "beside", What: "title, comment, language", Make: []string{"-metadata title=A -metadata comment=Café -metadata:s:v:0 language=jpn -metadata:s:a:0 language=fra -metadata:s:a:0 title=Main a.mkv"}},
+		{Group: "beside", What: "keys of a phone, MOV", Make: []string{phone + " a.mov"}},
+		{Group: "beside", What: "keys of a phone, MP4", Make: []string{phone + " a.mp4"}},
+		{Group: "beside", What: "keys of a phone, MOV to MP4", Make: []string{phone + " a.mov"}, To: ".mp4"},
+		{Group: "beside", What: "keys of a phone, MOV to Matroska", Make: []string{silent + phone + " a.mov"}, To: ".mkv"},
+		{Group: "beside", What: "place and make in the user data, MOV", Make: []string{camera + " a.mov"}},
+		{Group: "beside", What: "place and make in the user data, MOV to MP4", Make: []string{camera + " a.mov"}, To: ".mp4"},
+		{Group: "beside", What: "tags of any name, Matroska to MP4", Make: []string{"-metadata title=A -metadata mood=calm -metadata date=2026-05-09T12:41:46+0100 a.mkv"}, To: ".mp4"},
+		{Group: "beside", What: "tags, MP4 to TS", Make: []string{"-metadata title=A -metadata comment=B a.mp4"}, To: ".ts", Says: "the file: its tags comment, title, which mpegts has no place for", Differs: []string{`the file: tag comment is "", not "B"`, `the file: tag title is "", not "A"`}},
 		{Group: "beside", What: "text subtitles, MP4", Make: []string{"-i {texts} -map 0:v -map 1:a -map 2:s -c:s mov_text -metadata:s:s:0 language=spa a.mp4"}},
 		{Group: "beside", What: "text subtitles (SRT), Matroska", Make: []string{"-i {texts} -map 0:v -map 1:a -map 2:s -c:s srt -metadata:s:s:0 language=spa -disposition:s:0 forced a.mkv"}},
 		{Group: "beside", What: "text subtitles (ASS) and a font, Matroska", Make: []string{"-i {texts} -map 0:v -map 1:a -map 2:s -c:s ass -attach {font} -metadata:s:t:0 mimetype=font/ttf -metadata:s:t:0 filename=a.ttf a.mkv"}},
@@ -517,4 +537,23 @@ func captions(body []byte) []byte {
 		copy(body[at:], append(message, 0xff))
 		at += size
 	}
+}
+
+// sphere has the sample entry of an MP4's video say that its pictures are of all around
+// (Google, Spherical Video V2 RFC). The index is behind the samples, so they stay.
+func sphere(body []byte) []byte {
+	box := func(kind string, content ...[]byte) []byte {
+		all := bytes.Join(content, nil)
+		return append(append(binary.BigEndian.AppendUint32(nil, uint32(8+len(all))), kind...), all...)
+	}
+	zeros := make([]byte, 20)
+	added := box("sv3d", box("svhd", zeros[:4], []byte("camera\x00")),
+		box("proj", box("prhd", zeros[:16]), box("equi", zeros)))
+	at := bytes.Index(body, []byte("btrt")) - 4
+	size := bytes.LastIndex(body, []byte("moov")) - 4
+	for _, kind := range []string{"moov", "trak", "mdia", "minf", "stbl", "stsd", "avc1"} {
+		size += bytes.Index(body[size:], []byte(kind)) - 4
+		binary.BigEndian.PutUint32(body[size:], binary.BigEndian.Uint32(body[size:])+uint32(len(added)))
+	}
+	return slices.Concat(body[:at], added, body[at:])
 }
