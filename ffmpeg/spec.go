@@ -157,8 +157,11 @@ type Media struct {
 	Duration float64 `json:"durationSeconds"` // of the video; 0 when the file doesn't say
 	// FileDuration is that of the longest stream; 0 when the file doesn't say.
 	FileDuration float64 `json:"fileDurationSeconds,omitempty"`
-	Codec        string  `json:"codec"`
-	Pixels       string  `json:"pixelFormat"`
+	// Start is when players show the first frame, in seconds; only OpDetect and OpPictures
+	// tell.
+	Start  float64 `json:"startSeconds,omitempty"`
+	Codec  string  `json:"codec"`
+	Pixels string  `json:"pixelFormat"`
 	// Width and Height are as displayed: swapped where Rotation is 90 or 270.
 	Width     int     `json:"width"`
 	Height    int     `json:"height"`

@@ -52,7 +52,9 @@ type Covered struct {
 	Working   time.Duration // wall time of the pass that covers and encodes
 	// Residual are the faces that are still found in the output, if somebody
 	// looked.
-	Residual  []faces.Detection
+	Residual []faces.Detection
+	// Begins is when a player shows the output's first frame, if somebody looked.
+	Begins    time.Duration
 	Verifying time.Duration // wall time of that look
 }
 
@@ -148,6 +150,7 @@ func (c Cover) verify(ctx context.Context, engine Engine, seen faces.Detections,
 	if done.Residual, err = seen.Unspared(ctx, found.Faces, c.Settings.covers()); err != nil {
 		return fmt.Errorf("look for faces in the output: %w", err)
 	}
+	done.Begins = time.Duration(report.Source.Start * float64(time.Second))
 	done.Verifying = time.Since(started)
 	return nil
 }

@@ -113,7 +113,7 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, l *lease, n int, r
 	stats.DetectSeconds, stats.EncodeSeconds = seconds(done.Detecting), seconds(done.Working)
 
 	if cover.Verify && step.Kind == KindMosaic {
-		stats.Residual = newResidual(done.Residual, done.Verifying)
+		stats.Residual = newResidual(done)
 		log.Info(eventJobVerified, zap.Int("residual_faces", stats.Residual.Faces), zap.Float64s("at_seconds", stats.Residual.AtSeconds))
 	}
 	failpoint.Hit("encoded")

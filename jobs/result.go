@@ -10,7 +10,6 @@ import (
 	"github.com/mosaicd/mosaicd/ffmpeg"
 	"github.com/mosaicd/mosaicd/jobs/collection"
 	"github.com/mosaicd/mosaicd/jobs/event"
-	"github.com/mosaicd/mosaicd/jobs/faces"
 	"github.com/mosaicd/mosaicd/jobs/transcode"
 )
 
@@ -153,15 +152,23 @@ type Stats struct {
 // Residual are the faces that are still found in an output.
 type Residual struct {
 	Faces         int       `json:"faces"`     // detections, of all looks
-	AtSeconds     []float64 `json:"atSeconds"` // when, at most 100 of them
+	AtSeconds     []float64 `json:"atSeconds"` // when, from the first frame, at most 100 of them
 	VerifySeconds float64   `json:"verifySeconds"`
+	// Sightings say when, as a player shows it, and where, at most 20 of them.
+	Sightings []Sighting `json:"sightings,omitempty"`
 }
 
-// maxResidualTimes is how many times a result gives.
-const maxResidualTimes = 100
+// How many times, and how many sightings, a result gives.
+const (
+	maxResidualTimes = 100
+	maxSightings     = 20
+)
 
-func newResidual(found []faces.Detection, took time.Duration) *Residual {
-	r := &Residual{Faces: len(found), AtSeconds: []float64{}, VerifySeconds: seconds(took)}
+func newResidual(done Covered) *Residual {
+	found := done.Residual
+	r := &Residual{Faces: len(found), AtSeconds: []float64{}, VerifySeconds: seconds(done.Verifying)}
+	r.Sightings = Sightings(found, done.Begins)
+	r.Sightings = r.Sightings[:min(len(r.Sightings), maxSightings)]
 	for _, f := range found {
 		if n := len(r.AtSeconds); n < maxResidualTimes && (n == 0 || r.AtSeconds[n-1] != seconds(f.At)) {
 			r.AtSeconds = append(r.AtSeconds, seconds(f.At))

@@ -28,7 +28,7 @@ type mosaicCommand struct {
 	Regions string `placeholder:"FILE" help:"JSON with rectangles to cover besides, and with the spans of time in which detected faces are covered: see docs/faces.md."`
 	Report  string `placeholder:"FILE" help:"Write a page (HTML) that shows what was covered when, with pictures before and after: faces are seen in it uncovered."`
 	Sheet   string `placeholder:"FILE" help:"Write a picture (PNG) of moments of the output, with what was covered outlined."`
-	Verify  bool   `help:"Look for faces in the output, too, and say how many are still found." env:"MOSAICD_VERIFY"`
+	Verify  bool   `help:"Look for faces in the output, too, and say how many are still found, when and where." env:"MOSAICD_VERIFY"`
 	overwriteFlag
 	Progress string `help:"Progress on standard error: auto is a bar in a terminal and nothing elsewhere; json is a line of JSON every now and then." enum:"auto,bar,json,none" default:"auto"`
 }
@@ -104,10 +104,20 @@ func (c *mosaicCommand) Run(ctx context.Context, std streams) (err error) {
 			c.Output, done.Frames, done.FramesCovered, done.Faces, time.Since(started).Seconds())
 		if c.Verify {
 			terminal.Fprintf(std.out, "%s: %d faces still found in %.1f s\n", c.Output, len(done.Residual), done.Verifying.Seconds())
+			seen := jobs.Sightings(done.Residual, done.Begins)
+			for _, s := range seen[:min(len(seen), maxShownSightings)] {
+				terminal.Fprintf(std.out, "%s: still found %s\n", c.Output, s)
+			}
+			if n := len(seen) - maxShownSightings; n > 0 {
+				terminal.Fprintf(std.out, "%s: and %d times more: --report shows them all\n", c.Output, n)
+			}
 		}
 	}
 	return nil
 }
+
+// maxShownSightings is how many faces that are still found are told of, a line each.
+const maxShownSightings = 20
 
 // show writes what a person looks at. The output is there already, whatever comes
 // of it.

@@ -253,6 +253,17 @@ func (in *input) media() ffmpeg.Media {
 	}
 }
 
+// origin is what players take for the beginning of the file: MP4, MOV and Matroska begin
+// at zero, streams wherever they do.
+func (in *input) origin() time.Duration {
+	switch name, _, _ := strings.Cut(in.fc.InputFormat().Name(), ","); name {
+	case "mov", "matroska", "avi":
+		return 0
+	}
+	// AV_NOPTS_VALUE where nothing says so.
+	return max(time.Duration(in.fc.StartTime())*time.Microsecond, 0)
+}
+
 // frameDuration is how long a frame is shown by the frame rate, in the video's
 // time base, at least 1.
 func (in *input) frameDuration() int64 {

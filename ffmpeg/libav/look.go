@@ -66,8 +66,10 @@ func Watch(ctx context.Context, path string, look Look, show func(at time.Durati
 		return ffmpeg.Report{}, err
 	}
 	in.pose = v.pose
+	source := in.media()
+	source.Start = max(toDuration(v.clock.first, dec.timeBase)-in.origin(), 0).Seconds()
 	return ffmpeg.Report{
-		Source: in.media(), Frames: v.progress.progress.Frames, DecodeErrors: dec.errors(),
+		Source: source, Frames: v.progress.progress.Frames, DecodeErrors: dec.errors(),
 	}, nil
 }
 

@@ -24,7 +24,7 @@ func (t Track) cover(margin float64, every, video time.Duration) Track {
 		switch {
 		case i+1 == len(t):
 		case t.jumps(i):
-			both := k.Box.with(t[i+1].Box).grow(margin).atLeast(minSide)
+			both := k.Box.With(t[i+1].Box).grow(margin).atLeast(minSide)
 			keys = append(keys, Key{k.At + time.Millisecond, both}, Key{t[i+1].At - time.Millisecond, both})
 		default:
 			keys = append(keys, t.middle(i, margin))
@@ -124,7 +124,7 @@ func (t Track) beyond(i int, by time.Duration) Key {
 	const turned = 0.8
 	on := box.shift(math.Copysign(x, dx*seconds), math.Copysign(y, dy*seconds))
 	back := box.shift(-turned*math.Copysign(x, dx*seconds), -turned*math.Copysign(y, dy*seconds))
-	return Key{at, on.with(back)}
+	return Key{at, on.With(back)}
 }
 
 // shift moves a box.
@@ -135,8 +135,13 @@ func (b Box) widen(x, y float64) Box {
 	return Box{b.Left - x, b.Top - y, b.Width + 2*x, b.Height + 2*y}
 }
 
-// with is the smallest box around both.
-func (b Box) with(c Box) Box {
+// Overlaps reports whether two boxes have a part in common.
+func (b Box) Overlaps(c Box) bool {
+	return b.Left < c.right() && c.Left < b.right() && b.Top < c.bottom() && c.Top < b.bottom()
+}
+
+// With is the smallest box around both.
+func (b Box) With(c Box) Box {
 	left, top := min(b.Left, c.Left), min(b.Top, c.Top)
 	return Box{left, top, max(b.right(), c.right()) - left, max(b.bottom(), c.bottom()) - top}
 }

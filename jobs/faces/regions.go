@@ -233,7 +233,7 @@ func (t Track) exceptions(longest time.Duration, looser float64) []Region {
 		next := i + 1
 		for ; next < len(t); next++ {
 			k := t[next]
-			grown, most := r.Box.with(k.Box), max(largest, area(k.Box))
+			grown, most := r.Box.With(k.Box), max(largest, area(k.Box))
 			if next > i+1 && (area(grown) > looser*most || k.At-r.Start > longest) {
 				break
 			}
