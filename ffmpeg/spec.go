@@ -139,10 +139,20 @@ type Report struct {
 	DecodeErrors  int64 `json:"decodeErrors"`  // packets that the decoder refused, and frames that it could not make whole
 	// Dropped names each stream of the source that is not in the output, and why.
 	Dropped []string `json:"dropped,omitempty"`
+	// Repaired are the streams of which single timestamps were.
+	Repaired []Repair `json:"repaired,omitempty"`
 	// Detections is what OpDetect found, as package faces reads it.
 	Detections json.RawMessage `json:"detections,omitempty"`
 	// Pictures are what OpPictures wrote, in order of time.
 	Pictures []Picture `json:"pictures,omitempty"`
+}
+
+// A Repair says which timestamps of a stream were made to fit those before and after them.
+type Repair struct {
+	Stream       int     `json:"stream"`
+	Timestamps   int64   `json:"timestamps"`   // how many
+	FirstSeconds float64 `json:"firstSeconds"` // the first of them, as it was
+	What         string  `json:"what"`         // all that in words
 }
 
 // A Picture is one of a video.

@@ -109,7 +109,7 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, l *lease, n int, r
 		h.pace.observe(outputCodec(step.Settings, done.Source), step.Settings.Preset, pixels, done.Detecting+done.Working+done.Verifying)
 	}
 	stats.Frames, stats.FramesCovered, stats.Faces = done.Frames, done.FramesCovered, done.Faces
-	stats.DecodeErrors, stats.DroppedStreams = done.DecodeErrors, done.Dropped
+	stats.DecodeErrors, stats.DroppedStreams, stats.Repaired = done.DecodeErrors, done.Dropped, done.Repaired
 	stats.DetectSeconds, stats.EncodeSeconds = seconds(done.Detecting), seconds(done.Working)
 
 	if cover.Verify && step.Kind == KindMosaic {

@@ -134,16 +134,18 @@ func cut(text string, limit int) string {
 
 // Stats say what a job did and took.
 type Stats struct {
-	Frames          int64    `json:"frames"`
-	FramesCovered   int64    `json:"framesCovered"`
-	Faces           int      `json:"faces"` // tracks
-	DecodeErrors    int64    `json:"decodeErrors"`
-	DroppedStreams  []string `json:"droppedStreams,omitempty"`
-	SourceBytes     int64    `json:"sourceBytes"`
-	DownloadSeconds float64  `json:"downloadSeconds"`
-	DetectSeconds   float64  `json:"detectSeconds"`
-	EncodeSeconds   float64  `json:"encodeSeconds"`
-	UploadSeconds   float64  `json:"uploadSeconds"`
+	Frames         int64    `json:"frames"`
+	FramesCovered  int64    `json:"framesCovered"`
+	Faces          int      `json:"faces"` // tracks
+	DecodeErrors   int64    `json:"decodeErrors"`
+	DroppedStreams []string `json:"droppedStreams,omitempty"`
+	// Repaired are the streams of which single timestamps were.
+	Repaired        []ffmpeg.Repair `json:"repaired,omitempty"`
+	SourceBytes     int64           `json:"sourceBytes"`
+	DownloadSeconds float64         `json:"downloadSeconds"`
+	DetectSeconds   float64         `json:"detectSeconds"`
+	EncodeSeconds   float64         `json:"encodeSeconds"`
+	UploadSeconds   float64         `json:"uploadSeconds"`
 	// Residual is what the detector still finds in the output; nil where nobody
 	// looked.
 	Residual *Residual `json:"residual,omitempty"`

@@ -99,6 +99,9 @@ func (c *mosaicCommand) Run(ctx context.Context, std streams) (err error) {
 	for _, d := range done.Dropped {
 		terminal.Fprintln(std.err, "mosaicd: left out:", d)
 	}
+	for _, r := range done.Repaired {
+		terminal.Fprintln(std.err, "mosaicd: repaired:", r.What)
+	}
 	if c.Progress != "none" && c.Progress != "json" {
 		terminal.Fprintf(std.out, "%s: %d frames, %d of them covered, %d faces, %.1f s\n",
 			c.Output, done.Frames, done.FramesCovered, done.Faces, time.Since(started).Seconds())

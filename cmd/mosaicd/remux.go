@@ -52,6 +52,9 @@ func (c *remuxCommand) Run(ctx context.Context, std streams) (err error) {
 	for _, d := range done.Dropped {
 		terminal.Fprintln(std.err, "mosaicd: left out:", d)
 	}
+	for _, r := range done.Repaired {
+		terminal.Fprintln(std.err, "mosaicd: repaired:", r.What)
+	}
 	if c.Progress != "none" && c.Progress != "json" {
 		terminal.Fprintf(std.out, "%s: %d frames, %.1f s\n", c.Output, done.Frames, time.Since(started).Seconds())
 	}

@@ -94,8 +94,7 @@ func (o *output) auditTags(in *astiav.FormatContext) {
 	for _, source := range slices.Sorted(maps.Keys(o.routes)) {
 		r := o.routes[source]
 		if r.stream.Index() < in.NbStreams() {
-			p := r.stream.CodecParameters()
-			tell(fmt.Sprintf("stream %d (%s, %s)", source, p.MediaType(), p.CodecID().Name()), lostTags(r.said, tagsOf(in.Streams()[r.stream.Index()].Metadata())))
+			tell(r.name, lostTags(r.said, tagsOf(in.Streams()[r.stream.Index()].Metadata())))
 		}
 	}
 }

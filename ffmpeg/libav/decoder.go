@@ -20,6 +20,10 @@ type decoder struct {
 	refused, damaged int64
 	packets          int64
 	spare            *astiav.Frame // to change the format of a frame with
+	line             timeline
+	usual            int64 // how long a frame lasts that doesn't say so
+	known            int64 // time of the latest frame that had one
+	name             string
 }
 
 func openDecoder(in *input, threads int) (_ *decoder, err error) {
@@ -28,7 +32,10 @@ func openDecoder(in *input, threads int) (_ *decoder, err error) {
 	if codec == nil {
 		return nil, ffmpeg.Errorf(ffmpeg.CodeUnsupported, "video codec %s is not supported", params.CodecID().Name())
 	}
-	d := &decoder{cc: astiav.AllocCodecContext(codec), timeBase: in.video.TimeBase(), stream: in.video.Index(), spare: astiav.AllocFrame()}
+	d := &decoder{
+		cc: astiav.AllocCodecContext(codec), timeBase: in.video.TimeBase(), stream: in.video.Index(), spare: astiav.AllocFrame(),
+		usual: in.frameDuration(), name: nameOf(in.video),
+	}
 	if d.cc == nil || d.spare == nil {
 		return nil, errors.New("open decoder: out of memory")
 	}
@@ -98,6 +105,28 @@ func (d *decoder) receive(frame *astiav.Frame) error {
 	}
 }
 
+// time is when a frame is shown; AVI has no times of its last B-frames.
+func (d *decoder) time(f *astiav.Frame) int64 {
+	at, ok := timestamp(f)
+	expected := d.line.prev + 2*d.usual // one frame is between
+	if !ok {
+		at = d.known + d.usual
+	} else if pts := f.Pts(); pts != at && pts != astiav.NoPtsValue && pts > d.line.prev && off(pts, expected) < off(at, expected) {
+		// libav goes by decoding times once a single one of the others was wrong.
+		at = pts
+		setTimestamp(f, at)
+	}
+	d.known = at
+	return at
+}
+
+// settle repairs the time of a frame that is held back, which the given one follows.
+func (d *decoder) settle(held *astiav.Frame, at int64, next int64, last bool) {
+	if settled := d.line.settle(at, next, d.usual, last); settled != at {
+		setTimestamp(held, settled)
+	}
+}
+
 // verdict says whether what came out is worth the name of the video.
 func (d *decoder) verdict(frames int64) error {
 	switch {
@@ -106,8 +135,11 @@ func (d *decoder) verdict(frames int64) error {
 	case d.errors()*20 > d.packets:
 		return ffmpeg.Errorf(ffmpeg.CodeInvalid, "video stream %d is damaged: %d of its %d packets can't be decoded, and %d frames are not whole", d.stream, d.refused, d.packets, d.damaged)
 	}
-	return nil
+	return d.line.verdict(d.stream, d.timeBase, d.line.repaired)
 }
+
+// repaired says what of the frames' times was.
+func (d *decoder) repaired() []ffmpeg.Repair { return d.line.report(d.name, d.stream, d.timeBase) }
 
 // errors are what the decoder had to make the best of.
 func (d *decoder) errors() int64 { return d.refused + d.damaged }

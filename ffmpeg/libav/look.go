@@ -46,7 +46,7 @@ func Watch(ctx context.Context, path string, look Look, show func(at time.Durati
 		return ffmpeg.Report{}, errors.New("allocate queues: out of memory")
 	}
 	defer packets.Close()
-	frames, ok := newFrameQueue(framesAhead)
+	frames, ok := newFrameQueue(framesAhead + 1) // and the one that is held back
 	if !ok {
 		return ffmpeg.Report{}, errors.New("allocate queues: out of memory")
 	}

@@ -103,7 +103,7 @@ func Mosaic(ctx context.Context, spec ffmpeg.Spec, covers Covers, progress func(
 	return ffmpeg.Report{
 		Source: source, Output: output,
 		Frames: p.frames, FramesCovered: p.artist.covered, DecodeErrors: dec.errors(),
-		Dropped: out.dropped,
+		Dropped: out.dropped, Repaired: append(dec.repaired(), out.repaired...),
 	}, nil
 }
 
@@ -142,7 +142,7 @@ func (p *pipeline) run(ctx context.Context) error {
 	packets, ok1 := newPacketQueue(packetsAhead)
 	copies, ok2 := newPacketQueue(packetsAhead)
 	coded, ok3 := newPacketQueue(packetsAhead)
-	frames, ok4 := newFrameQueue(framesAhead)
+	frames, ok4 := newFrameQueue(framesAhead + 1) // and the one that is held back
 	covered, ok5 := newFrameQueue(framesAhead)
 	for _, q := range []*packetQueue{packets, copies, coded} {
 		if q != nil {
@@ -203,6 +203,10 @@ func (p *pipeline) demux(ctx context.Context, packets, copies *packetQueue) erro
 
 // decode fills frames from packets until both are at their end.
 func decode(ctx context.Context, dec *decoder, packets *packetQueue, frames *frameQueue) error {
+	// The latest frame is held back until the next one is known: only then can be told
+	// whether its time is odd.
+	var held *astiav.Frame
+	var heldAt int64
 	// drain hands on what the decoder has ready; astiav.ErrEagain or ErrEof ends it.
 	drain := func() error {
 		for {
@@ -212,9 +216,18 @@ func decode(ctx context.Context, dec *decoder, packets *packetQueue, frames *fra
 			}
 			if err := dec.receive(frame); err != nil {
 				frames.giveBack(frame)
+				if errors.Is(err, astiav.ErrEof) && held != nil {
+					dec.settle(held, heldAt, 0, true)
+					frames.put(held)
+				}
 				return err
 			}
-			frames.put(frame)
+			at := dec.time(frame)
+			if held != nil {
+				dec.settle(held, heldAt, at, false)
+				frames.put(held)
+			}
+			held, heldAt = frame, at
 		}
 	}
 	for {

@@ -3,11 +3,14 @@ package libav
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"math"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/asticode/go-astiav"
 
@@ -34,6 +37,9 @@ type output struct {
 	said    map[string]string // tags of the source
 	extra   carriage          // goes into the finished file
 	carries bool              // there is something in it, and room for it
+
+	stored   int // packets
+	repaired []ffmpeg.Repair
 }
 
 // A route says where packets of one source stream go.
@@ -46,6 +52,9 @@ type route struct {
 	said     map[string]string // tags of the source's stream
 	// converter makes what is written of what is read; nil: they are the same.
 	converter converter
+	// holder repairs single times; nil: they are an encoder's or of texts.
+	holder *holder
+	name   string // of the source's stream
 }
 
 // A converter makes packets of other packets, as a codec does: send takes one over, or nil
@@ -179,6 +188,15 @@ func (o *output) addCopy(in *input, source *astiav.Stream) error {
 		setFrameSize(s.CodecParameters(), blocks.samples)
 		o.routes[source.Index()].converter = blocks
 	}
+	if kind == astiav.MediaTypeVideo || kind == astiav.MediaTypeAudio {
+		equal, most := false, 0
+		if kind == astiav.MediaTypeAudio { // Matroska's milliseconds are too coarse for some
+			equal, most = o.fc.OutputFormat().Flags().Has(astiav.IOFormatFlagTsNonstrict), mostInARow
+		}
+		if o.routes[source.Index()].holder = newHolder(equal, most); o.routes[source.Index()].holder == nil {
+			return errors.New("add output stream: out of memory")
+		}
+	}
 	return nil
 }
 
@@ -234,7 +252,7 @@ func (o *output) addStream(source *astiav.Stream, timeBase astiav.Rational) (*as
 	if err := copyMetadata(source.Metadata(), s.SetMetadata); err != nil {
 		return nil, fmt.Errorf("copy metadata of stream %d: %w", source.Index(), err)
 	}
-	o.routes[source.Index()] = &route{stream: s, timeBase: timeBase, verbatim: o.keepsPayload(source.CodecParameters()), said: tagsOf(source.Metadata())}
+	o.routes[source.Index()] = &route{stream: s, timeBase: timeBase, verbatim: o.keepsPayload(source.CodecParameters()), said: tagsOf(source.Metadata()), name: nameOf(source)}
 	return s, nil
 }
 
@@ -327,13 +345,55 @@ func (o *output) store(r *route, source int, pkt *astiav.Packet) error {
 	if err := o.keepsConfig(r, source, pkt); err != nil {
 		return err
 	}
+	if r.holder == nil {
+		return o.put(r, source, pkt)
+	}
+	if o.stored++; o.stored%releaseEvery == 0 && pkt.Dts() != astiav.NoPtsValue {
+		if err := o.release(toDuration(pkt.Dts(), r.timeBase) - longHeld); err != nil {
+			return err
+		}
+	}
+	if !r.holder.swap(pkt, false) {
+		return nil
+	}
+	return o.put(r, source, pkt)
+}
+
+// Packets that are held back are written all the same when their stream has nothing more
+// for so long, which is looked at once in so many packets.
+const (
+	longHeld     = 2 * time.Second
+	releaseEvery = 64
+)
+
+// release writes the packets that are held back from before a time.
+func (o *output) release(before time.Duration) error {
+	for _, source := range slices.Sorted(maps.Keys(o.routes)) {
+		r := o.routes[source]
+		if r.holder == nil || !r.holder.full || toDuration(r.holder.pkt.Dts(), r.timeBase) >= before {
+			continue
+		}
+		pkt := r.holder.spare // empty until the next swap
+		if r.holder.swap(pkt, true) {
+			if err := o.put(r, source, pkt); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// put writes a packet.
+func (o *output) put(r *route, source int, pkt *astiav.Packet) error {
 	r.written.add(pkt)
 	pts, dts := pkt.Pts(), pkt.Dts()
 	pkt.SetStreamIndex(r.stream.Index())
 	pkt.RescaleTs(r.timeBase, r.stream.TimeBase())
 	pkt.SetPos(-1)
 	err := o.fc.WriteInterleavedFrame(pkt)
-	if said(err, syscall.EINVAL) && r.written.packets > 1 && dts <= r.written.last {
+	if h := r.holder; said(err, syscall.EINVAL) && h != nil && h.row > 0 {
+		return h.backwards(source, r.timeBase)
+	} else if said(err, syscall.EINVAL) && r.written.packets > 1 && dts <= r.written.last {
 		return ffmpeg.Errorf(ffmpeg.CodeInvalid, "timestamps of stream %d go back from %s to %s", source, toDuration(r.written.last, r.timeBase), toDuration(dts, r.timeBase))
 	} else if err != nil {
 		return ofFile(fmt.Errorf("write stream %d at %s: %w", source, toDuration(pts, r.timeBase), err))
@@ -365,8 +425,24 @@ func (o *output) finish() error {
 	return o.sync()
 }
 
-// flush writes what converters still hold.
+// flush writes what is held back, and judges the times of it.
 func (o *output) flush() error {
+	if err := o.release(math.MaxInt64); err != nil {
+		return err
+	}
+	for _, source := range slices.Sorted(maps.Keys(o.routes)) { // the source itself may be closed
+		if r := o.routes[source]; r.holder != nil {
+			if err := r.holder.verdict(source, r.timeBase, r.holder.faults); err != nil {
+				return err
+			}
+			o.repaired = append(o.repaired, r.holder.report(r.name, source, r.timeBase)...)
+		}
+	}
+	return o.flushConverters()
+}
+
+// flushConverters writes what converters still hold.
+func (o *output) flushConverters() error {
 	pkt := astiav.AllocPacket()
 	if pkt == nil {
 		return errors.New("write the last packets: out of memory")
@@ -409,6 +485,9 @@ func (o *output) Close() {
 		if r.converter != nil {
 			r.converter.Close()
 			r.converter = nil
+		}
+		if r.holder != nil {
+			r.holder.Close()
 		}
 	}
 	o.fc.Free()

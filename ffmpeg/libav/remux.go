@@ -48,7 +48,7 @@ func Remux(ctx context.Context, spec ffmpeg.Spec, progress func(ffmpeg.Progress)
 	}
 	output := source
 	output.Format, output.Streams, output.Duration = out.format, out.fc.NbStreams(), length.Seconds()
-	return ffmpeg.Report{Source: source, Output: output, Frames: frames, Dropped: out.dropped}, nil
+	return ffmpeg.Report{Source: source, Output: output, Frames: frames, Dropped: out.dropped, Repaired: out.repaired}, nil
 }
 
 // copyPackets copies everything, and returns how many packets the video has and

@@ -226,6 +226,8 @@ func timestamp(f *astiav.Frame) (pts int64, ok bool) {
 	return pts, pts != C.AV_NOPTS_VALUE
 }
 
+func setTimestamp(f *astiav.Frame, pts int64) { framePointer(f).best_effort_timestamp = C.int64_t(pts) }
+
 func setSampleAspectRatio(s *astiav.Stream, r astiav.Rational) {
 	streamPointer(s).sample_aspect_ratio = C.AVRational{num: C.int(r.Num()), den: C.int(r.Den())}
 }

@@ -156,7 +156,8 @@ func Cases() []Case {
 		{Group: "time", What: "decoding times below zero", Make: []string{"-bf 3 -avoid_negative_ts disabled a.mkv"}, Differs: []string{"everything 0.021 s later"}, Why: "kept, all of it 21 ms later: Matroska has no times below zero"},
 		{Group: "time", What: "open groups of pictures", Make: []string{"-bf 3 -x264-params open-gop=1:keyint=10 a.mp4"}},
 		{Group: "time", What: "jump of three hours", Make: []string{"-bf 0 in.mkv", "-i in.mkv -map 0 -c copy -bsf:v setts=ts=TS+gte(N\\,25)*10800000 a.mkv"}},
-		{Group: "time", What: "two frames of one time", Make: []string{"-bf 0 in.mkv", "-i in.mkv -map 0:v -c copy -bsf:v setts=ts=TS-eq(N\\,25)*40 a.mkv"}, Refused: invalid, Says: "its timestamps do not rise"},
+		{Group: "time", What: "two frames of one time", Make: []string{"-bf 0 in.mkv", "-i in.mkv -map 0:v -c copy -bsf:v setts=ts=TS-eq(N\\,25)*40 a.mkv"}, Says: "repaired: stream 0 (video, h264): 1 of its timestamps", Differs: []string{"frame 25 at 1.021000, not 0.981000"}, Why: "kept; the second of them is shown when it would have been, and that is reported"},
+		{Group: "time", What: "every other frame of the time before", Make: []string{"-bf 0 in.mkv", "-i in.mkv -map 0:v -c copy -bsf:v setts=ts=TS-mod(N\\,2)*40 a.mkv"}, Refused: invalid, Says: "timestamps of stream 0 do not rise: 25 of 50 had to be repaired"},
 		{Group: "time", What: "all times zero", Make: []string{"-bf 0 in.mkv", "-i in.mkv -map 0:v -c copy -bsf:v setts=ts=0 a.mkv"}, Refused: invalid, Says: "its timestamps do not rise"},
 		{Group: "time", What: "wrong duration, MP4", Make: []string{"a.mp4"}, Then: longer},
 
@@ -197,6 +198,7 @@ func Cases() []Case {
 		{Group: "sound", What: "ALAC, MOV", Make: []string{"-c:a alac a.mov"}},
 		{Group: "sound", What: "times go back in the middle, TS", Make: []string{"-t 1 1.ts", "-i concat:1.ts|1.ts -map 0 -c copy a.ts"}, To: ".mp4", Refused: invalid, Says: "go back"},
 		{Group: "sound", What: "announced, and never there, TS", Make: []string{"a.ts"}, Then: unheard, Dropped: []int{1}, Says: "stream 1 (audio, aac): the file announces it and has nothing of it"},
+		{Group: "sound", What: "two packets of one time, Matroska to MP4", Make: []string{"in.mkv", "-i in.mkv -map 0 -c copy -bsf:a setts=ts=TS-eq(N\\,25)*23 a.mkv"}, To: ".mp4", Says: "repaired: stream 1 (audio, aac): 1 of its timestamps", Differs: []string{"stream 1 (aac): packet 25 at 0.533000, not 0.512000"}, Why: "kept; the second of them is heard when it would have been, and that is reported"},
 		{Group: "sound", What: "sample rate changes in the middle, TS", Make: []string{"-t 1 1.ts", "-ar 44100 -t 1 -output_ts_offset 1.2 2.ts", "-i concat:1.ts|2.ts -map 0 -c copy a.ts"}},
 		{Group: "sound", What: "sample rate changes in the middle, TS to MP4", Make: []string{"-t 1 1.ts", "-ar 44100 -t 1 -output_ts_offset 1.2 2.ts", "-i concat:1.ts|2.ts -map 0 -c copy a.ts"}, To: ".mp4", Refused: unsupported, Says: "changes its sampling frequency or its channels"},
 
