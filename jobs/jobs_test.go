@@ -31,10 +31,14 @@ func TestResultForm(t *testing.T) {
 		StartedAt: time.Unix(1, 0).UTC(), FinishedAt: time.Unix(2, 0).UTC(), Percent: &percent,
 		Stats: &Stats{
 			Frames: 1, FramesCovered: 2, Faces: 3, DecodeErrors: 4, DroppedStreams: []string{"x"}, SourceBytes: 5,
+			Repaired: []ffmpeg.Repair{{Stream: 1, Timestamps: 2, FirstSeconds: 3.5, What: "y"}},
 			DownloadSeconds: 6, DetectSeconds: 7, EncodeSeconds: 8, UploadSeconds: 9,
-			Residual: &Residual{Faces: 1, AtSeconds: []float64{1.5}, VerifySeconds: 2},
+			Residual: &Residual{
+				Faces: 1, AtSeconds: []float64{1.5}, VerifySeconds: 2,
+				Sightings: []Sighting{{FromSeconds: 1.5, ToSeconds: 2.5, Left: 0.1, Top: 0.2, Width: 0.3, Height: 0.4}},
+			},
 		},
-		Probe: &ffmpeg.Media{Format: "mov", Duration: 1, FileDuration: 1.5, VariableRate: true, Codec: "h264", Pixels: "yuv420p", Width: 2, Height: 3, Rotation: 90, FrameRate: 25, Streams: 4},
+		Probe: &ffmpeg.Media{Format: "mov", Duration: 1, FileDuration: 1.5, VariableRate: true, Start: 0.5, Codec: "h264", Pixels: "yuv420p", Width: 2, Height: 3, Rotation: 90, FrameRate: 25, Streams: 4},
 		Cloud: []CloudResult{{Settings: "hls", JobID: "1-a", Attempts: 2, Status: "ERROR", Warnings: []CloudWarning{{Code: 1, Count: 2}}, Error: &ResultError{Code: "c", Message: "m"}}},
 		Faces: []collection.Face{{ID: "f-1", ExternalID: "anna", Image: "s3://a/anna.jpg"}}, OmittedFaces: 1,
 		OmittedFields: []string{"probe"},

@@ -111,6 +111,13 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, l *lease, n int, r
 	stats.Frames, stats.FramesCovered, stats.Faces = done.Frames, done.FramesCovered, done.Faces
 	stats.DecodeErrors, stats.DroppedStreams, stats.Repaired = done.DecodeErrors, done.Dropped, done.Repaired
 	stats.DetectSeconds, stats.EncodeSeconds = seconds(done.Detecting), seconds(done.Working)
+	if len(done.Dropped)+len(done.Repaired) > 0 {
+		var repaired []string
+		for _, r := range done.Repaired {
+			repaired = append(repaired, r.What)
+		}
+		log.Info(eventJobAltered, zap.Strings("left_out", done.Dropped), zap.Strings("repaired", repaired))
+	}
 
 	if cover.Verify && step.Kind == KindMosaic {
 		stats.Residual = newResidual(done)

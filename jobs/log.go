@@ -6,6 +6,7 @@ const (
 	eventEventIgnored    = "event_ignored"    // one that is about no object
 	eventJobStarted      = "job_started"      //
 	eventJobProgress     = "job_progress"     // of a long job, at most every progressEvery
+	eventJobAltered      = "job_altered"      // the output lacks something of the source, or timestamps were repaired
 	eventJobVerified     = "job_verified"     // the output was looked at
 	eventJobSucceeded    = "job_succeeded"    //
 	eventJobReview       = "job_review"       // a person has to look at its output
