@@ -31,7 +31,7 @@ func TestResultForm(t *testing.T) {
 		StartedAt: time.Unix(1, 0).UTC(), FinishedAt: time.Unix(2, 0).UTC(), Percent: &percent,
 		Stats: &Stats{
 			Frames: 1, FramesCovered: 2, Faces: 3, DecodeErrors: 4, DroppedStreams: []string{"x"}, SourceBytes: 5,
-			Repaired: []ffmpeg.Repair{{Stream: 1, Timestamps: 2, FirstSeconds: 3.5, What: "y"}},
+			Repaired:        []ffmpeg.Repair{{Stream: 1, Timestamps: 2, FirstSeconds: 3.5, What: "y"}},
 			DownloadSeconds: 6, DetectSeconds: 7, EncodeSeconds: 8, UploadSeconds: 9,
 			Residual: &Residual{
 				Faces: 1, AtSeconds: []float64{1.5}, VerifySeconds: 2,
