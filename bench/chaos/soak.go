@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"regexp"
 	"strconv"
 	"time"
@@ -61,20 +60,14 @@ func soak(ctx context.Context, o options) (string, error) {
 }
 
 var (
-	resident   = regexp.MustCompile(`VmRSS:\s+(\d+) kB`)
-	goroutines = regexp.MustCompile(`(?m)^go_goroutines (\d+)`)
+	resident   = regexp.MustCompile(`(?m)^process_resident_memory_bytes (\S+)`)
+	openFiles  = regexp.MustCompile(`(?m)^process_open_fds (\S+)`)
+	goroutines = regexp.MustCompile(`(?m)^go_goroutines (\S+)`)
 )
 
+// usage is what the worker says that it holds: it hides from other processes of its user.
 func (n *node) usage() (usage, error) {
 	time.Sleep(3 * time.Second) // what is idle closes
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", n.cmd.Process.Pid))
-	if err != nil {
-		return usage{}, err
-	}
-	files, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", n.cmd.Process.Pid))
-	if err != nil {
-		return usage{}, err
-	}
 	answer, err := http.Get("http://" + n.health + "/metrics")
 	if err != nil {
 		return usage{}, err
@@ -84,11 +77,15 @@ func (n *node) usage() (usage, error) {
 	if err != nil {
 		return usage{}, err
 	}
-	kilobytes, running := resident.FindSubmatch(status), goroutines.FindSubmatch(metrics)
-	if kilobytes == nil || running == nil {
-		return usage{}, errors.New("neither /proc nor /metrics says what the worker holds")
+	value := func(of *regexp.Regexp) (float64, error) {
+		m := of.FindSubmatch(metrics)
+		if m == nil {
+			return 0, fmt.Errorf("/metrics does not have %s", of)
+		}
+		return strconv.ParseFloat(string(m[1]), 64)
 	}
-	k, err1 := strconv.Atoi(string(kilobytes[1]))
-	g, err2 := strconv.Atoi(string(running[1]))
-	return usage{k / 1024, len(files), g}, errors.Join(err1, err2)
+	bytes, err1 := value(resident)
+	files, err2 := value(openFiles)
+	running, err3 := value(goroutines)
+	return usage{int(bytes) >> 20, int(files), int(running)}, errors.Join(err1, err2, err3)
 }

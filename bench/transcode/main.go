@@ -61,6 +61,9 @@ func main() {
 	lengths := flag.String("lengths", "10,600", "for -memory: lengths in seconds, separated by commas")
 	presets := flag.String("capacity", "", "x264 presets, separated by commas: print how many frames a core does in a second, at three sizes, instead of comparing")
 	flag.Parse()
+	if os.Geteuid() != 0 {
+		fmt.Fprintln(os.Stderr, "not root: mosaicd hides from other processes of its user, so that its memory will be given as 0")
+	}
 	libav.Quiet()
 	do := compare
 	switch {
@@ -242,7 +245,8 @@ func measure(command []string) (usage, error) {
 }
 
 // resident is the memory of a process and of its descendants, in bytes; what two of
-// them share, such as the program itself, counts once (PSS).
+// them share, such as the program itself, counts once (PSS). Only root is told of
+// mosaicd's, which hides.
 func resident(pid int) int64 {
 	var total int64
 	rollup, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))

@@ -52,7 +52,7 @@ type runCommand struct {
 	MediaConvertApplication    string        `name:"mediaconvert-application" help:"Value of its jobs' user metadata 'application'." default:"mosaicd" env:"MOSAICD_MEDIACONVERT_APPLICATION" group:"MediaConvert"`
 	ReconcileAfter             time.Duration `name:"reconcile-after" help:"How long it may be silent about a job before it is asked: events can be lost." default:"10m" env:"MOSAICD_RECONCILE_AFTER" group:"MediaConvert"`
 
-	Sandbox        string        `help:"What the engine that reads uploads is shut in with: auto is what the kernel has, require refuses to start where something is missing, off is for finding faults." enum:"auto,require,off" default:"auto" env:"MOSAICD_SANDBOX" group:"How"`
+	Sandbox        string        `help:"Sandbox of the engine process: auto (whatever the kernel supports), require (refuse to start without all of it), off (debugging only)." enum:"auto,require,off" default:"auto" env:"MOSAICD_SANDBOX" group:"How"`
 	EngineMemory   int64         `name:"engine-memory" help:"Memory in bytes that one engine may have before it is killed; 0 is any." default:"4294967296" env:"MOSAICD_ENGINE_MEMORY" group:"How"`
 	Stall          time.Duration `help:"How long an engine may show no progress before it is killed." default:"30s" env:"MOSAICD_STALL" group:"How"`
 	Concurrency    int           `help:"Jobs at once, 1 to 64. One uses all cores already." default:"1" env:"MOSAICD_CONCURRENCY" group:"How"`
