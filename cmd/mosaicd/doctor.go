@@ -394,6 +394,7 @@ func (d *doctor) uploads(ctx context.Context) finding {
 			}
 		}
 	}
+	shared := slices.Contains(names, d.OutputBucket)
 	for _, b := range given(d.SourceBuckets) {
 		if !strings.Contains(b, "*") && !slices.Contains(names, b) {
 			names = append(names, b)
@@ -407,7 +408,11 @@ func (d *doctor) uploads(ctx context.Context) finding {
 			return f
 		}
 	}
-	return good("%s", strings.Join(names, ", "))
+	found := good("%s", strings.Join(names, ", "))
+	if shared {
+		return found.warn("uploads go to the output bucket: deny uploaders " + d.StatePrefix + " and the prefixes of outputs, or they decide about everybody's jobs")
+	}
+	return found
 }
 
 func (d *doctor) mediaConvert(ctx context.Context) finding {
