@@ -109,7 +109,7 @@ type Video struct {
 
 // Codecs of the video that the engine writes.
 const (
-	CodecAuto = "auto" // HEVC of HEVC, and H.264 of all else
+	CodecAuto = "auto" // HEVC of HEVC and of what H.264 can't hold, and H.264 of all else
 	CodecH264 = "h264"
 	CodecHEVC = "hevc"
 )

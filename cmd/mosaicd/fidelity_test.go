@@ -54,7 +54,7 @@ func TestFidelity(t *testing.T) {
 	}
 	table := "| | source | result |\n| --- | --- | --- |\n" + strings.Join(rows, "")
 	t.Logf("%d videos:\n%s", len(cases), table)
-	holdTable(t, "../../docs/fidelity.md", table)
+	holdTable(t, "../../docs/fidelity.md", "TestFidelity", table)
 }
 
 func needFFmpeg(t *testing.T) {
@@ -188,14 +188,15 @@ func TestFidelityOfRealFootage(t *testing.T) {
 	}
 }
 
-// holdTable holds the table of a document against what the test found.
-func holdTable(t *testing.T, path, table string) {
+// holdTable holds a table of a document, which has the name of a test, against what that
+// found.
+func holdTable(t *testing.T, path, name, table string) {
 	t.Helper()
 	body, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	const begin, end = "<!-- begin: TestFidelity -->\n", "<!-- end -->\n"
+	begin, end := "<!-- begin: "+name+" -->\n", "<!-- end -->\n"
 	head, rest, ok := strings.Cut(string(body), begin)
 	old, tail, ok2 := strings.Cut(rest, end)
 	switch {
@@ -206,6 +207,6 @@ func holdTable(t *testing.T, path, table string) {
 			t.Error(err)
 		}
 	case old != table:
-		t.Errorf("%s says\n%s\nand not what the test found: go test ./cmd/mosaicd -run TestFidelity -update", path, old)
+		t.Errorf("%s says\n%s\nand not what the test found: go test ./cmd/mosaicd -run %s -update", path, old, name)
 	}
 }

@@ -1,11 +1,20 @@
 package main
 
 import (
+	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/mosaicd/mosaicd/ffmpeg"
+	"github.com/mosaicd/mosaicd/ffmpeg/libav"
+	"github.com/mosaicd/mosaicd/internal/fidelity"
+	"github.com/mosaicd/mosaicd/internal/judge"
+	"github.com/mosaicd/mosaicd/jobs/routes"
 )
 
 // debian runs Debian's ffmpeg, which shares no code with ours, and returns what it printed.
@@ -100,4 +109,112 @@ func TestTextSubtitlesAreConverted(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestFormatsRead holds what docs/formats.md says is read against the code and the libav that
+// is linked, and has the default routes take nothing else.
+func TestFormatsRead(t *testing.T) {
+	t.Parallel()
+	containers, read := "| container | extensions | written, too |\n| --- | --- | --- |\n", []string{}
+	for _, c := range libav.Containers() {
+		var written []string
+		for _, e := range c.Extensions {
+			if ffmpeg.Formats[e] != "" {
+				written = append(written, "`"+e+"`")
+			}
+		}
+		containers += fmt.Sprintf("| %s | `%s` | %s |\n", c.Name, strings.Join(c.Extensions, "`, `"), strings.Join(written, ", "))
+		read = append(read, c.Extensions...)
+	}
+	holdTable(t, "../../docs/formats.md", "TestFormatsRead", containers)
+	for _, e := range slices.Sorted(maps.Keys(ffmpeg.Formats)) {
+		if !slices.Contains(read, e) {
+			t.Errorf("%s is written and not read", e)
+		}
+	}
+	body, err := os.ReadFile("../../jobs/routes/default.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := routes.Parse("default.yaml", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range table.Routes {
+		for _, e := range r.Match.Suffixes {
+			if !slices.Contains(read, e) {
+				t.Errorf("the default routes take %s, which is not read", e)
+			}
+		}
+	}
+	codecs := "| codec | |\n| --- | --- |\n"
+	var names []string
+	for _, c := range libav.VideoCodecs() {
+		names = append(names, fmt.Sprintf("| `%s` | %s |\n", c.Name, c.Long))
+	}
+	slices.Sort(names)
+	holdTable(t, "../../docs/formats.md", "TestFormatsRead: video", codecs+strings.Join(slices.Compact(names), ""))
+}
+
+// TestFormatsWritten holds what docs/formats.md says of sound and subtitles against what
+// becomes of each in each container.
+func TestFormatsWritten(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes half a minute")
+	}
+	needFFmpeg(t)
+	own, err := judge.Path()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := []struct{ what, make string }{
+		{"AAC", "a.mkv"}, {"AAC in LATM", "-f mpegts -mpegts_flags latm a.ts"}, {"MP2", "-c:a mp2 a.mkv"}, {"MP3", "-c:a libmp3lame a.mkv"},
+		{"AC-3", "-c:a ac3 a.mkv"}, {"E-AC-3", "-c:a eac3 a.mkv"}, {"DTS", "-c:a dca -strict -2 a.mkv"}, {"TrueHD", "-c:a truehd -strict -2 a.ts"},
+		{"Opus", "-c:a libopus a.mkv"}, {"Vorbis", "-c:a libvorbis a.mkv"}, {"FLAC", "-c:a flac a.mkv"}, {"ALAC", "-c:a alac a.mov"},
+		{"WavPack", "-c:a wavpack a.mkv"}, {"Speex", "-c:a libspeex -ar 16000 a.mkv"}, {"WMA 2", "-c:a wmav2 a.mkv"},
+		{"PCM of 16 bits", "-c:a pcm_s16le a.mov"}, {"PCM of 24 bits", "-c:a pcm_s24le a.mov"}, {"PCM of 32 bits", "-c:a pcm_s32le a.mov"}, {"PCM, floating-point", "-c:a pcm_f32le a.mov"},
+		{"PCM of DVD", "-c:v mpeg2video -c:a pcm_dvd -f vob a.vob"}, {"PCM of Blu-ray", "-ac 2 -c:a pcm_bluray a.m2ts"}, {"AES3 (SMPTE 302M)", "-ac 2 -c:a s302m -strict -2 a.ts"},
+		{"G.711, µ-law", "-c:a pcm_mulaw -ar 8000 a.mkv"}, {"G.711, A-law", "-c:a pcm_alaw -ar 8000 a.mkv"}, {"G.726", "-c:a g726 -ar 8000 a.mkv"},
+		{"ADPCM (IMA), WAV's", "-c:a adpcm_ima_wav a.mkv"}, {"ADPCM (IMA), QuickTime's", "-c:a adpcm_ima_qt a.mov"}, {"ADPCM, Microsoft's", "-c:a adpcm_ms a.mkv"},
+		{"SubRip", "-i {texts} -map 0:v -map 2:s -c:s srt a.mkv"}, {"ASS", "-i {texts} -map 0:v -map 2:s -c:s ass a.mkv"},
+		{"WebVTT", "-i {texts} -map 0:v -map 2:s -c:s webvtt a.mkv"}, {"mov_text", "-i {texts} -map 0:v -map 2:s -c:s mov_text a.mp4"},
+		{"PGS", "-i {bitmaps} -map 0:v -map 2:s -c:s copy a.mkv"}, {"DVB subtitles", "-i {bitmaps} -map 0:v -map 2:s -c:s dvbsub a.ts"},
+		{"DVD subtitles", "-i {bitmaps} -map 0:v -map 2:s -c:s dvdsub a.mkv"},
+	}
+	rows := make([]string, len(kinds))
+	t.Run("all", func(t *testing.T) {
+		for i, k := range kinds {
+			t.Run(k.what, func(t *testing.T) {
+				t.Parallel()
+				source, err := fidelity.Case{Make: []string{k.make}}.Written(t.TempDir(), own)
+				if err != nil {
+					t.Fatal(err)
+				}
+				codec := func(path string) string {
+					f := read(t, path)
+					return f.Streams[len(f.Streams)-1].Codec
+				}
+				was := codec(source)
+				row := fmt.Sprintf("| %s (`%s`) |", k.what, was)
+				for _, extension := range []string{".mp4", ".mov", ".mkv", ".ts"} {
+					output := filepath.Join(t.TempDir(), "a"+extension)
+					cell := "–"
+					if code, _, stderr := call(t, nil, "remux", "--subtitles", "convert", "--progress", "none", source, output); code == exitDone && stderr == "" {
+						if cell = "kept"; codec(output) != was {
+							cell = "as `" + codec(output) + "`"
+						}
+					} else if code != exitFailed || !strings.Contains(stderr, "can't be copied") {
+						t.Errorf("into %s: exit code %d: %s", extension, code, stderr)
+					}
+					row += " " + cell + " |"
+				}
+				rows[i] = row + "\n"
+			})
+		}
+	})
+	if t.Failed() || slices.Contains(rows, "") {
+		return
+	}
+	holdTable(t, "../../docs/formats.md", "TestFormatsWritten", "| | MP4 | MOV | Matroska | MPEG-TS |\n| --- | --- | --- | --- | --- |\n"+strings.Join(rows, ""))
 }

@@ -18,6 +18,7 @@ var inTransportStream = []astiav.CodecID{
 	astiav.CodecIDMp2, astiav.CodecIDMp3, astiav.CodecIDAac, astiav.CodecIDAacLatm, astiav.CodecIDAc3, astiav.CodecIDEac3,
 	astiav.CodecIDOpus, astiav.CodecIDDts, astiav.CodecIDTruehd, astiav.CodecIDS302M,
 	astiav.CodecIDDvbSubtitle, astiav.CodecIDDvbTeletext, codecIDAribCaption, astiav.CodecIDSmpteKlv, astiav.CodecIDTimedId3,
+	astiav.CodecIDBinData, // private data is that, and nothing more was known of it before
 }
 
 // misread are codecs that a muxer of libav writes so that readers make noise of them, or
@@ -77,6 +78,9 @@ func choose(in *input, spec ffmpeg.Spec, encoded bool) string {
 // fails rather than lose one that people see, hear or read. A further form of sound that
 // is kept anyway is left out.
 func (o *output) judgeLosses() error {
+	if err := o.judgeUnknown(); err != nil {
+		return err
+	}
 	for _, s := range o.unheld {
 		twin := o.twin(s)
 		switch {
@@ -89,6 +93,27 @@ func (o *output) judgeLosses() error {
 		}
 	}
 	return nil
+}
+
+// judgeUnknown refuses a file whose only sound may be a stream that a transport stream gives
+// a number of somebody's own (ISO/IEC 13818-1, table 2-34), and that nothing here recognises.
+func (o *output) judgeUnknown() error {
+	const private = 0x80
+	var unknown *astiav.Stream
+	for _, s := range o.sources {
+		p := s.CodecParameters()
+		switch {
+		case p.MediaType() == astiav.MediaTypeAudio:
+			return nil
+		case p.MediaType() == astiav.MediaTypeUnknown && p.CodecTag() >= private && p.CodecTag() <= 0xff && o.routes[s.Index()] == nil:
+			unknown = s
+		}
+	}
+	if unknown == nil || o.dropStreams {
+		return nil
+	}
+	return ffmpeg.Errorf(ffmpeg.CodeUnsupported, "stream %d, of the private type 0x%02x, may be sound, of which there is no other, and nothing here knows it: allow its loss (--drop-streams)",
+		unknown.Index(), uint32(unknown.CodecParameters().CodecTag()))
 }
 
 // twin is a stream that the output has and that may be the same sound as s in another form.

@@ -71,6 +71,10 @@ type recoder struct {
 	frame    *astiav.Frame
 	base     astiav.Rational
 	stream   int
+	name     string // of the stream, for people
+	// refused are packets that the decoder could make nothing of, as cut-off ones at the
+	// end of a recording.
+	refused, packets int64
 }
 
 func newRecoder(source *astiav.Stream, encoder string) (_ *recoder, err error) {
@@ -79,7 +83,7 @@ func newRecoder(source *astiav.Stream, encoder string) (_ *recoder, err error) {
 	if from == nil || to == nil {
 		return nil, ffmpeg.Errorf(ffmpeg.CodeUnsupported, "this libav has no decoder for it, or no %s", encoder)
 	}
-	r := &recoder{dec: astiav.AllocCodecContext(from), enc: astiav.AllocCodecContext(to), frame: astiav.AllocFrame(), base: source.TimeBase(), stream: source.Index()}
+	r := &recoder{dec: astiav.AllocCodecContext(from), enc: astiav.AllocCodecContext(to), frame: astiav.AllocFrame(), base: source.TimeBase(), stream: source.Index(), name: nameOf(source)}
 	defer func() {
 		if err != nil {
 			r.Close()
@@ -112,13 +116,28 @@ func newRecoder(source *astiav.Stream, encoder string) (_ *recoder, err error) {
 func (r *recoder) describe(p *astiav.CodecParameters) error { return r.enc.ToCodecParameters(p) }
 
 func (r *recoder) send(pkt *astiav.Packet) error {
-	if err := r.dec.SendPacket(pkt); err != nil {
+	switch err := r.dec.SendPacket(pkt); {
+	case errors.Is(err, astiav.ErrInvaliddata):
+		r.refused++
+	case err != nil:
 		return ofFile(fmt.Errorf("decode sound of stream %d: %w", r.stream, err))
 	}
 	if pkt != nil {
+		r.packets++
 		pkt.Unref()
 	}
 	return nil
+}
+
+// verdict says what was lost, and fails where that is more than players pass over.
+func (r *recoder) verdict() (lost string, err error) {
+	switch {
+	case r.refused*20 > r.packets:
+		return "", ffmpeg.Errorf(ffmpeg.CodeInvalid, "%s is damaged: %d of its %d packets can't be decoded", r.name, r.refused, r.packets)
+	case r.refused > 0:
+		return fmt.Sprintf("%s: %d of its %d packets, which can't be decoded", r.name, r.refused, r.packets), nil
+	}
+	return "", nil
 }
 
 func (r *recoder) receive(pkt *astiav.Packet) error {
@@ -135,6 +154,9 @@ func (r *recoder) receive(pkt *astiav.Packet) error {
 			return err
 		case errors.Is(err, astiav.ErrEof):
 			err = r.enc.SendFrame(nil)
+		case errors.Is(err, astiav.ErrInvaliddata):
+			r.refused++
+			continue
 		case err != nil:
 			return ofFile(fmt.Errorf("decode sound of stream %d: %w", r.stream, err))
 		case r.frame.SampleFormat() != r.enc.SampleFormat() || r.frame.SampleRate() != r.enc.SampleRate() || r.frame.ChannelLayout().Channels() != r.enc.ChannelLayout().Channels():

@@ -172,7 +172,7 @@ func (in *input) judge() error {
 
 func openError(err error) error {
 	if errors.Is(err, astiav.ErrInvaliddata) || errors.Is(err, astiav.ErrEof) || errors.Is(err, astiav.ErrDemuxerNotFound) {
-		return ffmpeg.Errorf(ffmpeg.CodeNotVideo, "not a video: no %s file is recognised in it: %w", Containers, err)
+		return ffmpeg.Errorf(ffmpeg.CodeNotVideo, "not a video: no %s file is recognised in it: %w", names, err)
 	}
 	return fmt.Errorf("open input: %w", err)
 }

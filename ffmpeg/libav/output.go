@@ -1,6 +1,7 @@
 package libav
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -26,7 +27,7 @@ type output struct {
 	routes map[int]*route // by index of the source's stream
 	// dropped names each stream of the source that is left out, and why.
 	dropped []string
-	// sources are the source's streams, and unheld those of them that the container has no
+	// sources are the source's streams that have packets, and unheld those of them that the container has no
 	// place for.
 	sources, unheld []*astiav.Stream
 	// dropStreams: they may be left out.
@@ -94,13 +95,13 @@ func (o *output) globalHeader() bool {
 // the same order: the encoder's in place of the video, copies of the others. With
 // no encoder the video is copied too.
 func (o *output) addStreams(in *input, e *encoder) error {
-	o.sources = in.fc.Streams()
 	for _, s := range in.fc.Streams() {
 		var err error
 		if slices.Contains(in.empty, s.Index()) {
 			o.drop(s, "the file announces it and has nothing of it")
 			continue
 		}
+		o.sources = append(o.sources, s)
 		if s.Index() == in.video.Index() && e != nil {
 			err = o.addEncoded(s, e)
 		} else {
@@ -209,11 +210,11 @@ func (o *output) drop(source *astiav.Stream, why string) {
 // the container has for it: apac is Apple's spatial sound.
 func nameOf(s *astiav.Stream) string {
 	p := s.CodecParameters()
-	codec := p.CodecID().Name()
+	codec, kind := p.CodecID().Name(), cmp.Or(p.MediaType().String(), "unknown")
 	if tag := fourCC(p.CodecTag()); p.CodecID() == astiav.CodecIDNone && tag != "" {
 		codec = tag
 	}
-	return fmt.Sprintf("stream %d (%s, %s)", s.Index(), p.MediaType(), codec)
+	return fmt.Sprintf("stream %d (%s, %s)", s.Index(), kind, codec)
 }
 
 // fourCC is a tag as people write it; empty where it has other than letters and digits.
@@ -386,6 +387,9 @@ func (o *output) release(before time.Duration) error {
 // put writes a packet.
 func (o *output) put(r *route, source int, pkt *astiav.Packet) error {
 	r.written.add(pkt)
+	if o.format != "matroska" && toDuration(pkt.Duration(), r.timeBase) > maxLength {
+		pkt.SetDuration(0) // a subtitle that is shown until something else is: only Matroska can say so
+	}
 	pts, dts := pkt.Pts(), pkt.Dts()
 	pkt.SetStreamIndex(r.stream.Index())
 	pkt.RescaleTs(r.timeBase, r.stream.TimeBase())
@@ -457,6 +461,15 @@ func (o *output) flushConverters() error {
 		}
 		if err := o.drain(r, source, pkt); err != nil {
 			return err
+		}
+		if c, ok := r.converter.(*recoder); ok {
+			lost, err := c.verdict()
+			if err != nil {
+				return err
+			}
+			if lost != "" {
+				o.dropped = append(o.dropped, lost)
+			}
 		}
 	}
 	return nil

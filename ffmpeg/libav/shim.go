@@ -272,6 +272,22 @@ func Version() []string {
 	}
 }
 
+// A Codec is one of video that this libav decodes.
+type Codec struct{ Name, Long string }
+
+// VideoCodecs are all of them, but for pictures that are no video.
+func VideoCodecs() (all []Codec) {
+	var at unsafe.Pointer
+	for c := C.av_codec_iterate(&at); c != nil; c = C.av_codec_iterate(&at) {
+		if c._type != C.AVMEDIA_TYPE_VIDEO || C.av_codec_is_decoder(c) == 0 || c.id == C.AV_CODEC_ID_WRAPPED_AVFRAME {
+			continue
+		}
+		d := C.avcodec_descriptor_get(c.id)
+		all = append(all, Codec{C.GoString(d.name), C.GoString(d.long_name)})
+	}
+	return all
+}
+
 // setPacketTimeBase lets the decoder guess times where the file leaves them out.
 func setPacketTimeBase(cc *astiav.CodecContext, base astiav.Rational) {
 	codecPointer(cc).pkt_timebase = C.AVRational{num: C.int(base.Num()), den: C.int(base.Den())}

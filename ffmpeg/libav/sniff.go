@@ -15,8 +15,33 @@ import (
 // of an MPEG-TS behind some garbage.
 const sniffed = 4096
 
-// Containers are what an input may be, for people.
-const Containers = "MP4, MOV, Matroska, WebM, MPEG-TS, MPEG-PS, MXF, AVI, FLV, ASF, Ogg or DV"
+// names are what an input may be, for people.
+const names = "MP4, MOV, Matroska, WebM, MPEG-TS, MPEG-PS, MXF, AVI, FLV, ASF, Ogg or DV"
+
+// A Container is one that an input may be.
+type Container struct {
+	Name       string
+	Extensions []string // of files that are usually of it
+	demuxer    string   // libav's name
+	is         func(head []byte) bool
+}
+
+// Containers are all of them, in the order in which they are looked for.
+func Containers() []Container {
+	return []Container{
+		{"MP4, QuickTime, 3GP", []string{".mp4", ".m4v", ".mov", ".3gp", ".f4v"}, "mov", isMOV},
+		{"Matroska, WebM", []string{".mkv", ".webm"}, "matroska", isEBML},
+		{"FLV", []string{".flv"}, "flv", isFLV},
+		{"AVI", []string{".avi"}, "avi", isAVI},
+		{"ASF (Windows Media)", []string{".wmv"}, "asf", isASF},
+		{"Ogg", []string{".ogv"}, "ogg", isOgg},
+		{"MPEG-PS, VOB", []string{".mpg", ".mpeg", ".vob"}, "mpeg", isPS},
+		{"DV without a container", []string{".dv"}, "dv", isDV},
+		// These may come after something else.
+		{"MPEG-TS, M2TS", []string{".ts", ".m2ts", ".mts"}, "mpegts", isTS},
+		{"MXF", []string{".mxf"}, "mxf", isMXF},
+	}
+}
 
 // sniff returns the name of the only demuxer that a file may be given to, by its
 // first bytes. libav guesses by the name and by much more of the content: it would
@@ -33,18 +58,12 @@ func sniff(path string) (string, error) {
 		return "", fmt.Errorf("read input: %w", err)
 	}
 	head = head[:n]
-	for _, format := range []struct {
-		demuxer string
-		is      func([]byte) bool
-	}{
-		{"mov", isMOV}, {"matroska", isEBML}, {"flv", isFLV}, {"avi", isAVI}, {"asf", isASF}, {"ogg", isOgg}, {"mpeg", isPS}, {"dv", isDV},
-		{"mpegts", isTS}, {"mxf", isMXF}, // these may come after something else
-	} {
-		if format.is(head) {
-			return format.demuxer, nil
+	for _, c := range Containers() {
+		if c.is(head) {
+			return c.demuxer, nil
 		}
 	}
-	return "", ffmpeg.Errorf(ffmpeg.CodeNotVideo, "not a video: no %s file begins like this one%s", Containers, guess(head))
+	return "", ffmpeg.Errorf(ffmpeg.CodeNotVideo, "not a video: no %s file begins like this one%s", names, guess(head))
 }
 
 // boxes are those that an ISO base media or QuickTime file begins with.

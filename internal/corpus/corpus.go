@@ -84,22 +84,62 @@ var encoded = []struct {
 	{Done, "-f lavfi -i color=black:size=16x16:rate=1000:duration=5 -c:v libx264 -preset ultrafast many-frames.mp4"},
 }
 
+// foreign are of containers and codecs that our own ffmpeg only reads: Debian's makes them,
+// where it is installed.
+var foreign = []struct {
+	want string
+	args string
+}{
+	{Done, "-c:v mpeg2video -c:a mp2 program.mpg"},
+	{Done, "-c:v mpeg2video -c:a pcm_dvd -ar 48000 dvd.vob"},
+	{Done, "-c:v mpeg2video -c:a pcm_s16le -ar 48000 material.mxf"},
+	{Done, "-vf scale=256:144 -c:v dnxhd -profile:v dnxhr_lb -pix_fmt yuv422p -c:a pcm_s16le -ar 48000 dnxhr.mxf"},
+	{Done, "-vf scale=720:576 -c:v dvvideo -pix_fmt yuv420p -c:a pcm_s16le -ar 48000 -ac 2 -t 0.2 bare.dv"},
+	{Done, "-vf scale=720:480,fps=30000/1001 -c:v dvvideo -pix_fmt yuv411p -c:a pcm_s16le -ar 48000 -ac 2 -t 0.2 dv.avi"},
+	{Done, "-c:v huffyuv -pix_fmt yuv422p -c:a adpcm_ms -t 0.4 huffyuv.avi"},
+	{Done, "-c:v ffv1 -c:a pcm_mulaw -t 0.4 ffv1.mkv"},
+	{Done, "-c:v v210 -t 0.2 v210.mov"},
+	{Done, "-c:v rawvideo -pix_fmt uyvy422 -tag:v 2vuy -t 0.2 packed.mov"},
+	{Done, "-c:v libtheora -c:a libvorbis theora.ogv"},
+	{Done, "-c:v wmv2 -c:a libmp3lame windows.wmv"},
+	{Done, "-c:v wmv1 -c:a libmp3lame windows-1.wmv"},
+	{Done, "-c:v msmpeg4 -c:a libmp3lame msmpeg4.avi"},
+	{Done, "-vf scale=176:144 -c:v h263 h263.3gp"},
+	{Done, "-c:v flv -c:a libmp3lame -ar 44100 sorenson.flv"},
+	{Done, "-c:a dca -strict -2 -ar 48000 dts.ts"},
+	{Done, "-c:a truehd -strict -2 -ar 48000 truehd.ts"},
+	{Done, "-c:a s302m -strict -2 -ar 48000 -ac 2 aes3.ts"},
+}
+
 // Make writes the corpus into a folder, with the ffmpeg at program.
 func Make(folder, program string) ([]File, error) {
 	var all []File
-	for _, e := range encoded {
-		args := strings.Fields(e.args)
-		name := args[len(args)-1]
+	make := func(program, want, args string) error {
+		words := strings.Fields(args)
+		name := words[len(words)-1]
 		path := filepath.Join(folder, name)
-		args[len(args)-1] = path
-		if args[0] != "-f" {
-			args = slices.Concat(source, []string{"-c:v", "libx264", "-c:a", "aac"}, args)
+		words[len(words)-1] = path
+		if words[0] != "-f" {
+			words = slices.Concat(source, []string{"-c:v", "libx264", "-c:a", "aac"}, words)
 		}
-		cmd := exec.Command(program, append([]string{"-hide_banner", "-nostdin", "-y", "-loglevel", "error"}, args...)...)
+		cmd := exec.Command(program, append([]string{"-hide_banner", "-nostdin", "-y", "-loglevel", "error"}, words...)...)
 		if out, err := cmd.CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("make %s: %w: %s", name, err, out)
+			return fmt.Errorf("make %s: %w: %s", name, err, out)
 		}
-		all = append(all, File{name, path, e.want})
+		all = append(all, File{name, path, want})
+		return nil
+	}
+	for _, e := range encoded {
+		if err := make(program, e.want, e.args); err != nil {
+			return nil, err
+		}
+	}
+	if debian, err := exec.LookPath("ffmpeg"); err == nil {
+		for _, e := range foreign {
+			if err := make(debian, e.want, e.args); err != nil {
+				return nil, err
+			}
+		}
 	}
 	made, err := byHand(folder)
 	if err != nil {

@@ -193,6 +193,7 @@ func Cases() []Case {
 		{Group: "sound", What: "MP2 as private data, TS", Make: []string{"-c:a mp2 a.ts"}, Then: private},
 		{Group: "sound", What: "AAC (LATM), TS", Make: []string{"-f mpegts -mpegts_flags latm a.ts"}},
 		{Group: "sound", What: "Opus, TS", Make: []string{"-c:a libopus a.ts"}},
+		{Group: "sound", What: "of a type that nobody knows, TS", Make: []string{"-c:v mpeg2video -q:v 2 -ac 2 -c:a s302m -strict -2 a.ts"}, Then: unknown, Refused: unsupported, Says: "may be sound"},
 		{Group: "sound", What: "MP3", Make: []string{"-c:a libmp3lame a.mp4"}},
 		{Group: "sound", What: "FLAC, Matroska", Make: []string{"-c:a flac a.mkv"}},
 		{Group: "sound", What: "ALAC, MOV", Make: []string{"-c:a alac a.mov"}},
@@ -222,7 +223,8 @@ func Cases() []Case {
 		{Group: "beside", What: "chapters, MP4", Make: []string{"-i {chapters} -map 0 -map 1 -map_metadata 2 -map_chapters 2 a.mp4"}},
 		{Group: "beside", What: "chapters, Matroska", Make: []string{"-i {chapters} -map 0 -map 1 -map_metadata 2 -map_chapters 2 a.mkv"}},
 		{Group: "beside", What: "cover art, MP4", Make: []string{"-map 0:v -map 1:a -map 0:v -c:v:1 mjpeg -pix_fmt:v:1 yuvj420p -frames:v:1 1 -disposition:v:1 attached_pic a.mp4"}, Dropped: []int{2}, Says: "stream 2 (video, mjpeg): a still picture"},
-		{Group: "beside", What: "data track, TS", Make: []string{"-f data -i {font} -map 0:v -map 1:a -map 2:d -c:d copy a.ts"}, Dropped: []int{2}, Says: "can't hold it"},
+		{Group: "beside", What: "data track, TS", Make: []string{"-f data -i {font} -map 0:v -map 1:a -map 2:d -c:d copy a.ts"}},
+		{Group: "beside", What: "data track, TS to Matroska", Make: []string{"-f data -i {font} -map 0:v -map 1:a -map 2:d -c:d copy a.ts"}, To: ".mkv", Dropped: []int{2}, Says: "can't hold it"},
 		{Group: "beside", What: "closed captions (A/53)", Make: []string{everyPicture + withMessage + " a.mp4"}, Then: captions},
 		{Group: "beside", What: "closed captions (A/53), to HEVC", Make: []string{everyPicture + withMessage + " a.mp4"}, Then: captions, Flags: []string{"--codec", "hevc"}},
 		{Group: "beside", What: "two videos, one of them empty", Make: []string{"-map 0:v -map 1:a -map 0:v a.mp4"}, Then: emptied, Dropped: []int{2}, Says: "stream 2 (video, h264): the file announces it and has nothing of it"},
@@ -428,7 +430,14 @@ func dynamicHDR(body []byte) []byte {
 
 // private has a transport stream say of none of its streams what it is: of each that it is
 // private data, with no descriptor (ISO/IEC 13818-1, 2.4.4.8).
-func private(body []byte) []byte {
+func private(body []byte) []byte { return declared(body, 0x06, 0x06) }
+
+// unknown has a transport stream say of its sound that it is of a type of somebody's own.
+func unknown(body []byte) []byte { return declared(body, 0x02, 0x82) }
+
+// declared has a transport stream say of its video and of all else of which types they are,
+// with no descriptor.
+func declared(body []byte, video, other byte) []byte {
 	const pid, header, loop = 0x1000, 5, 12
 	for at := 0; at+188 <= len(body); at += 188 {
 		packet := body[at:][:188]
@@ -439,9 +448,9 @@ func private(body []byte) []byte {
 		end := 3 + int(binary.BigEndian.Uint16(table[1:])&0xfff) - 4 // its checksum
 		in := loop + int(binary.BigEndian.Uint16(table[10:])&0xfff)
 		out := in
-		for in < end {
+		for kind := video; in < end; kind = other {
 			descriptors := int(binary.BigEndian.Uint16(table[in+3:]) & 0xfff)
-			copy(table[out:], []byte{0x06, table[in+1], table[in+2], 0xf0, 0x00})
+			copy(table[out:], []byte{kind, table[in+1], table[in+2], 0xf0, 0x00})
 			in, out = in+5+descriptors, out+5
 		}
 		binary.BigEndian.PutUint16(table[1:], 0xb000|uint16(out+4-3))
