@@ -193,20 +193,19 @@ func TestReviewOutlivesAWorker(t *testing.T) {
 	skipWithRace(t)
 	c := newCloud(t)
 	c.environ = append(c.environ, "MOSAICD_ROUTES={version: 1, routes: [{name: all, steps: [{mosaic: {residual: review}}]}]}")
-	brief := []string{"--visibility", "5s"}
-	weak := c.daemon(append(weakly, brief...)...)
+	weak := c.daemon(weakly...)
 	held := c.inReview("a.mp4")
 	stop(t, weak)
 	regions := write(t, "regions.json", `{"add": [{"left": 0, "top": 0, "width": 1, "height": 1}]}`)
 	if code, _, stderr := call(t, c.environ, "rerender", held.Job, "--regions", regions); code != exitDone {
 		t.Fatal(stderr)
 	}
-	first := c.daemon(brief...)
+	first := c.daemon(slowly...)
 	first.engine(t)
 	if err := first.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	c.daemon(brief...)
+	c.daemon("--preset", "ultrafast")
 	anew := c.result()
 	if anew.ID != held.Job+"-1-2" || anew.Outputs[0].URI != held.Outputs[0].URI || anew.Outputs[0].ETag == held.Outputs[0].ETag {
 		t.Errorf("result is %+v", anew)
