@@ -109,6 +109,9 @@ func TestRekognitionFailsClosed(t *testing.T) {
 // Rekognition says of a face. Each page is an object of its own, and read as a stream.
 func TestRekognitionLongResult(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes long with the race detector, which sees nothing new in it")
+	}
 	const length, people = 2 * time.Hour, 10
 	b := newBench(t, rekognising)
 	b.server.PageFaces(1000)
