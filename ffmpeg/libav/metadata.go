@@ -36,6 +36,12 @@ func (o *output) carry(in *input, encoded bool) error {
 		}
 	} else {
 		o.extra.movie.Keys = keysBox(unwritten(o.said, o.format))
+		if place := o.said[locationTag(o.said)]; place != "" && o.format == "mp4" {
+			// The muxer's own way has no altitude.
+			size := binary.BigEndian.AppendUint16(nil, uint16(len(place)))
+			const english = "\x15\xc7"
+			o.extra.movie.User = []mp4box.Box{mp4box.New("\xa9xyz", size, []byte(english+place))}
+		}
 		t := mp4box.Track{Entry: lookBoxes(in.video.CodecParameters())}
 		o.extra.tracks[in.video.Index()] = t
 		if look := lookOf(in.video.CodecParameters()); look.stereo > 0 && look.stereoMode() < 0 {
@@ -73,6 +79,16 @@ func (o *output) carry(in *input, encoded bool) error {
 	return nil
 }
 
+// locationTag is how the tags call the place, in whatever case.
+func locationTag(tags map[string]string) string {
+	for key := range tags {
+		if strings.EqualFold(key, "location") {
+			return key
+		}
+	}
+	return ""
+}
+
 func isMOVInput(fc *astiav.FormatContext) bool {
 	return strings.HasPrefix(fc.InputFormat().Name(), "mov,")
 }
@@ -106,6 +122,7 @@ func (c *carriage) read(in *input, encoded bool, o *output) error {
 			})
 			if t.Layers {
 				o.drop(s, "its second view, which the output codec has not")
+				dropStereo(o.routes[s.Index()].stream.CodecParameters())
 			}
 		}
 		c.tracks[s.Index()] = t
@@ -166,7 +183,7 @@ var writtenTags = map[string][]string{
 func unwritten(tags map[string]string, format string) map[string]string {
 	rest := map[string]string{}
 	for key, value := range tags {
-		if !slices.Contains(writtenTags[format], key) && !isOfWriter(key) {
+		if !slices.Contains(writtenTags[format], strings.ToLower(key)) && !isOfWriter(key) {
 			rest[key] = value
 		}
 	}

@@ -151,19 +151,22 @@ func TestMetadataOfPhones(t *testing.T) {
 // of those that it has.
 func TestMetadataWithoutAPlace(t *testing.T) {
 	t.Parallel()
-	source := testPattern(t, "a.mkv", "-metadata", "title=A", "-metadata", "MOOD=calm", "-metadata:s:v:0", "LENS=26 mm", "-metadata:s:a:0", "language=fra")
+	source := testPattern(t, "a.mkv", "-metadata", "title=A", "-metadata", "MOOD=calm", "-metadata", "make=Acme", "-metadata", "location=+51.5334-000.1255+026.756/", "-metadata:s:v:0", "LENS=26 mm", "-metadata:s:a:0", "language=fra")
 	for to, want := range map[string][]string{
 		"out.mkv": nil,
 		"out.mp4": {"stream 0 (video, h264): its tags LENS, which mp4 has no place for"},
 		"out.mov": {"stream 0 (video, h264): its tags LENS, which mov has no place for"},
-		"out.ts":  {"the file: its tags MOOD, title, which mpegts has no place for", "stream 0 (video, h264): its tags LENS, which mpegts has no place for"},
+		"out.ts":  {"the file: its tags LOCATION, MAKE, MOOD, title, which mpegts has no place for", "stream 0 (video, h264): its tags LENS, which mpegts has no place for"},
 	} {
 		output, report := mosaic(t, source, to, still{box})
 		if !slices.Equal(report.Dropped, want) {
 			t.Errorf("%s: left out: %q, not %q", to, report.Dropped, want)
 		}
-		if about := judge.About(t, output); to != "out.ts" && !strings.Contains(about, "calm") {
-			t.Errorf("%s: %s", to, about)
+		about := judge.About(t, output)
+		for _, value := range []string{"calm", "Acme", "+51.5334-000.1255+026.756/"} {
+			if to != "out.ts" && !strings.Contains(about, value) {
+				t.Errorf("%s without %s: %s", to, value, about)
+			}
 		}
 	}
 }

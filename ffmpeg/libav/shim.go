@@ -419,6 +419,12 @@ func lookOf(p *astiav.CodecParameters) look {
 	return l
 }
 
+// dropStereo has a stream no longer say that it is of two views.
+func dropStereo(p *astiav.CodecParameters) {
+	c := parametersPointer(p)
+	C.av_packet_side_data_remove(c.coded_side_data, &c.nb_coded_side_data, C.AV_PKT_DATA_STEREO3D)
+}
+
 // replaceMetadata has the file say what is in d, which it owns from then on.
 func replaceMetadata(fc *astiav.FormatContext, d *astiav.Dictionary) {
 	C.av_dict_free(&formatPointer(fc).metadata)
