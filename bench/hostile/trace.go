@@ -87,6 +87,7 @@ func judgeTrace(log, own string, sum *looked) error {
 			switch {
 			case m[2] == "-1":
 				sum.refused++
+			case m[1] == "/dev/urandom": // the sandbox lets muxers number their tracks
 			case m[1] != own && m[1] != own+".out.mp4":
 				return fmt.Errorf("it opened %s", line)
 			}
