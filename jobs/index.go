@@ -92,7 +92,8 @@ func escaped(s string, most int) string {
 	var b strings.Builder
 	for i := range len(s) {
 		c := s[i]
-		plain := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-._~:", c) >= 0
+		plain := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||
+			strings.IndexByte("-._~:", c) >= 0
 		width := 1
 		if !plain {
 			width = 3
@@ -332,7 +333,9 @@ func first(ctx context.Context, all []*cursor) (*cursor, error) {
 // fill lists the next page where no key is left.
 func (at *cursor) fill(ctx context.Context) error {
 	for len(at.keys) == 0 && !at.end {
-		in := &s3.ListObjectsV2Input{Bucket: &at.claims.bucket, Prefix: &at.folder, MaxKeys: &at.page, ContinuationToken: at.token}
+		in := &s3.ListObjectsV2Input{
+			Bucket: &at.claims.bucket, Prefix: &at.folder, MaxKeys: &at.page, ContinuationToken: at.token,
+		}
 		if at.after != "" && at.token == nil {
 			in.StartAfter = &at.after
 		}
@@ -373,7 +376,8 @@ func (c *Claims) Reindex(ctx context.Context, progress func(n int)) (int, error)
 		}
 		var ids []string
 		for _, o := range page.Contents {
-			if id := strings.TrimSuffix(aws.ToString(o.Key)[len(folder):], ".json"); jobID.FindString(id) == id && id != "" {
+			id := strings.TrimSuffix(aws.ToString(o.Key)[len(folder):], ".json")
+			if jobID.FindString(id) == id && id != "" {
 				ids = append(ids, id)
 			}
 		}

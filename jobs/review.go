@@ -77,13 +77,15 @@ func (c *Claim) JudgeDecision(r event.Request) error {
 		if last := c.lastDecision(); last != nil {
 			said = fmt.Sprintf("; the last decision was %s, at %s", last.Kind, last.At.Format(time.RFC3339))
 		}
-		return fmt.Errorf("%s: job %s is %s, and only a job in review can be decided on%s", r.Kind, c.Job.ID, c.State, said)
+		return fmt.Errorf("%s: job %s is %s, and only a job in review can be decided on%s",
+			r.Kind, c.Job.ID, c.State, said)
 	}
 	if r.Kind != event.KindRerender {
 		return nil
 	}
 	if kind := c.Steps[c.reviewed()].Kind; kind != KindMosaic {
-		return fmt.Errorf("rerender: step %d of job %s is a %s, and only a mosaic is rendered here", c.reviewed()+1, c.Job.ID, kind)
+		return fmt.Errorf("rerender: step %d of job %s is a %s, and only a mosaic is rendered here",
+			c.reviewed()+1, c.Job.ID, kind)
 	}
 	if r.Regions != nil {
 		if _, err := faces.ParseRegions(r.Regions); err != nil {
@@ -103,7 +105,8 @@ func (h *Handler) decide(ctx context.Context, log *zap.Logger, r event.Request, 
 		return h.interrupted(log, err)
 	}
 	if claim == nil {
-		return &Rejection{fmt.Errorf("%s: there is no job %s: no record of it is in %s", r.Kind, r.Job, h.claims.location(r.Job))}
+		return &Rejection{fmt.Errorf("%s: there is no job %s: no record of it is in %s",
+			r.Kind, r.Job, h.claims.location(r.Job))}
 	}
 	log = log.With(zap.String(keySource, uri(claim.Job.Source)))
 	id := cmp.Or(r.Token, message)
@@ -119,7 +122,8 @@ func (h *Handler) decide(ctx context.Context, log *zap.Logger, r event.Request, 
 	n := claim.reviewed()
 	if r.Kind == event.KindApprove {
 		if err := h.judgeHeld(ctx, claim, n); asFinal(err) != nil {
-			return &Rejection{fmt.Errorf("approve: the output of job %s is not the one that was held back any more: rerender or reject it: %w", r.Job, err)}
+			return &Rejection{fmt.Errorf("approve: the output of job %s is not the one that was held back any more: "+
+				"rerender or reject it: %w", r.Job, err)}
 		} else if err != nil {
 			return h.interrupted(log, err)
 		}

@@ -58,7 +58,8 @@ type jobRow struct {
 func newJobRow(c *jobs.Claim) jobRow {
 	r := jobRow{
 		Job: c.Job.ID, State: c.State, Steps: len(c.Steps), Route: c.Job.Route,
-		Created: c.CreatedAt, Updated: c.UpdatedAt, Progress: c.Progress, Cancelled: c.CancelRequested && !c.State.Ended(),
+		Created: c.CreatedAt, Updated: c.UpdatedAt, Progress: c.Progress,
+		Cancelled: c.CancelRequested && !c.State.Ended(),
 	}
 	if c.Job.Source.Bucket != "" {
 		r.Source = c.Job.Source.String()
@@ -159,7 +160,8 @@ func (c *jobsCommand) print(std streams, found []*jobs.Claim, now time.Time) err
 	terminal.Fprintf(table, "JOB\tSTATE\tSTEP\tAGE\tROUTE\tSOURCE\n")
 	for _, claim := range found {
 		r := newJobRow(claim)
-		terminal.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", r.Job, r.state(), r.step(), age(now.Sub(r.Created)), r.Route, r.Source)
+		terminal.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n",
+			r.Job, r.state(), r.step(), age(now.Sub(r.Created)), r.Route, r.Source)
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -167,7 +169,8 @@ func (c *jobsCommand) print(std streams, found []*jobs.Claim, now time.Time) err
 	var err error
 	switch {
 	case len(found) == 0:
-		_, err = terminal.Fprintln(std.err, "no such jobs. Jobs of releases without an index are missing here until \"mosaicd jobs --reindex\" has been run once")
+		_, err = terminal.Fprintln(std.err, "no such jobs. Jobs of releases without an index are missing here "+
+			"until \"mosaicd jobs --reindex\" has been run once")
 	case c.Limit > 0 && len(found) == c.Limit:
 		_, err = terminal.Fprintf(std.err, "there may be more: these are the newest %d (--limit)\n", c.Limit)
 	}

@@ -77,7 +77,8 @@ func (c *rejectCommand) Run(ctx context.Context, std streams) error {
 	if c.Reason == "" {
 		return usagef("--reason is missing: it becomes the error's message in the result")
 	}
-	err := c.reviewFlags.decide(ctx, std, event.Request{Kind: event.KindReject, Reason: c.Reason, KeepOutput: c.KeepOutput})
+	r := event.Request{Kind: event.KindReject, Reason: c.Reason, KeepOutput: c.KeepOutput}
+	err := c.decide(ctx, std, r)
 	var rejected endedError
 	if errors.As(err, &rejected) && rejected.code == jobs.CodeRejected {
 		return nil // as it was asked for

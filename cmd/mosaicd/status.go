@@ -177,7 +177,9 @@ func progressOf(p jobs.Progress) string {
 
 // resolve returns the id of the job that a person named: by an id, or by its source,
 // which names the newest of its jobs in a state that is meant, or else the newest.
-func resolve(ctx context.Context, records *jobs.Claims, name string, std streams, meant func(jobs.State) bool) (string, error) {
+func resolve(
+	ctx context.Context, records *jobs.Claims, name string, std streams, meant func(jobs.State) bool,
+) (string, error) {
 	if !strings.HasPrefix(name, "s3://") {
 		return name, nil
 	}
@@ -196,7 +198,8 @@ func resolve(ctx context.Context, records *jobs.Claims, name string, std streams
 	}
 	chosen := found[max(slices.IndexFunc(found, func(c *jobs.Claim) bool { return meant(c.State) }), 0)]
 	if len(found) > 1 {
-		terminal.Fprintf(std.err, "%s has %d jobs, this is %s: \"mosaicd jobs --source %s\" lists them\n", at, len(found), chosen.Job.ID, at)
+		terminal.Fprintf(std.err, "%s has %d jobs, this is %s: \"mosaicd jobs --source %s\" lists them\n",
+			at, len(found), chosen.Job.ID, at)
 	}
 	return chosen.Job.ID, nil
 }

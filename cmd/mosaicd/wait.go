@@ -41,7 +41,9 @@ func (f *waitFlags) sendAndWait(ctx context.Context, std streams, queue string, 
 	if err != nil {
 		return err
 	}
-	sent, err := sqs.NewFromConfig(cfg).SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &queue, MessageBody: aws.String(string(body))})
+	sent, err := sqs.NewFromConfig(cfg).SendMessage(ctx, &sqs.SendMessageInput{
+		QueueUrl: &queue, MessageBody: aws.String(string(body)),
+	})
 	if err != nil {
 		return fmt.Errorf("send to %s: %w", queue, err)
 	}
@@ -54,7 +56,9 @@ func (f *waitFlags) sendAndWait(ctx context.Context, std streams, queue string, 
 		defer cancel()
 	}
 	for _, id := range ids {
-		claim, err := watcher.wait(ctx, id, waitEvery, func(c *jobs.Claim) bool { return f.decision == "" || c.Decided(f.decision) })
+		claim, err := watcher.wait(ctx, id, waitEvery, func(c *jobs.Claim) bool {
+			return f.decision == "" || c.Decided(f.decision)
+		})
 		if err == nil {
 			err = watcher.finish(ctx, claim, f.Output == "json")
 		}
@@ -100,7 +104,9 @@ var errTimeout = errors.New("gave up waiting: --timeout is over; the job goes on
 // wait shows how far a job is until it has ended. Where taken is set there is a message
 // on the queue: until a worker has read it, the job has no record, or one of which taken
 // says that it is as it was.
-func (w *watcher) wait(ctx context.Context, id string, every time.Duration, taken func(*jobs.Claim) bool) (*jobs.Claim, error) {
+func (w *watcher) wait(
+	ctx context.Context, id string, every time.Duration, taken func(*jobs.Claim) bool,
+) (*jobs.Claim, error) {
 	hint := time.Now().Add(unclaimed)
 	for {
 		claim, err := w.records.Read(ctx, id)
@@ -116,7 +122,8 @@ func (w *watcher) wait(ctx context.Context, id string, every time.Duration, take
 			err = w.line(id+" waits on the queue", 0)
 			if time.Now().After(hint) {
 				hint = time.Now().Add(time.Hour)
-				terminal.Fprintf(w.err, "no worker has taken the message for %s: see \"mosaicd doctor\", and \"mosaicd dlq list\" for a message that was refused\n", unclaimed)
+				terminal.Fprintf(w.err, "no worker has taken the message for %s: see \"mosaicd doctor\", "+
+					"and \"mosaicd dlq list\" for a message that was refused\n", unclaimed)
 			}
 		}
 		if err != nil && ctx.Err() == nil {
@@ -149,7 +156,8 @@ func outcomeError(c *jobs.Claim) error {
 	case jobs.StateSucceeded:
 		return nil
 	case jobs.StateReview:
-		return reviewError{fmt.Errorf("job %s waits for a review: look at its output, then mosaicd approve, reject or rerender %s", c.Job.ID, c.Job.ID)}
+		return reviewError{fmt.Errorf("job %s waits for a review: look at its output, "+
+			"then mosaicd approve, reject or rerender %s", c.Job.ID, c.Job.ID)}
 	}
 	code := ""
 	for _, s := range c.Steps {

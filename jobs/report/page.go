@@ -93,7 +93,10 @@ func newRegionForms(all []faces.Region) []regionForm {
 func fine(v float64) *float64 { return new(math.Round(v*1e5) / 1e5) }
 
 func (r Report) data() pageData {
-	d := pageData{Duration: r.Duration.Seconds(), Add: newRegionForms(r.Regions.Add), Except: newRegionForms(r.Regions.Except), Only: []regionForm{}, Tracks: [][]regionForm{}}
+	d := pageData{
+		Duration: r.Duration.Seconds(), Add: newRegionForms(r.Regions.Add), Except: newRegionForms(r.Regions.Except),
+		Only: []regionForm{}, Tracks: [][]regionForm{},
+	}
 	for _, s := range r.Regions.Only {
 		d.Only = append(d.Only, newSpanForm(s))
 	}
@@ -237,7 +240,8 @@ func marks(boxes []labelled) []mark {
 			"width": fine(b.Width * (1 + 2*margin)), "height": fine(b.Height * (1 + 2*margin)),
 		})
 		all = append(all, mark{
-			Left: 100 * b.Left, Top: 100 * b.Top, Width: 100 * b.Width, Height: 100 * b.Height, Label: b.Label, High: b.Top < 0.1,
+			Left: 100 * b.Left, Top: 100 * b.Top, Width: 100 * b.Width, Height: 100 * b.Height,
+			Label: b.Label, High: b.Top < 0.1,
 			Own: b.own, Index: b.index, JSON: string(body),
 			Where: fmt.Sprintf("left %.3f, top %.3f, width %.3f, height %.3f", b.Left, b.Top, b.Width, b.Height),
 		})
