@@ -210,11 +210,15 @@ func TestImports(t *testing.T) {
 func TestLinks(t *testing.T) {
 	t.Parallel()
 	root := filepath.Join("..", "..")
-	names, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
-	if err != nil {
-		t.Fatal(err)
+	var names []string
+	for _, pattern := range []string{filepath.Join("docs", "*.md"), filepath.Join("docs", "*", "*.md")} {
+		found, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, found...)
 	}
-	for _, name := range []string{"README.md", "SECURITY.md", "CHANGELOG.md"} {
+	for _, name := range []string{"README.md", "SECURITY.md", "CHANGELOG.md", "CONTRIBUTING.md"} {
 		names = append(names, filepath.Join(root, name))
 	}
 	anchors := func(path string) map[string]bool {
