@@ -49,7 +49,8 @@ func Sightings(found []faces.Detection, start time.Duration) []Sighting {
 		ratio := func(v float64) float64 { return math.Round(v*1000) / 1000 }
 		b := o.around
 		sightings = append(sightings, Sighting{
-			seconds(o.from + start), seconds(o.to + start), ratio(b.Left), ratio(b.Top), ratio(b.Width), ratio(b.Height),
+			seconds(o.from + start), seconds(o.to + start),
+			ratio(b.Left), ratio(b.Top), ratio(b.Width), ratio(b.Height),
 		})
 	}
 	return sightings

@@ -12,7 +12,9 @@ import (
 func TestSightings(t *testing.T) {
 	t.Parallel()
 	every := faces.DetectorEvery
-	left, near, right := faces.Box{Left: 0.1, Top: 0.2, Width: 0.1, Height: 0.2}, faces.Box{Left: 0.15, Top: 0.2, Width: 0.1, Height: 0.2}, faces.Box{Left: 0.7, Top: 0.1, Width: 0.1, Height: 0.1}
+	left := faces.Box{Left: 0.1, Top: 0.2, Width: 0.1, Height: 0.2}
+	near := faces.Box{Left: 0.15, Top: 0.2, Width: 0.1, Height: 0.2}
+	right := faces.Box{Left: 0.7, Top: 0.1, Width: 0.1, Height: 0.1}
 	face := func(looks int, b faces.Box) faces.Detection {
 		return faces.Detection{At: time.Duration(looks) * every, Box: b}
 	}

@@ -220,3 +220,35 @@ func TestMosaicOfLateSound(t *testing.T) {
 		t.Errorf("%d packets of sound, not %d", got, want)
 	}
 }
+
+// TestCasesOfTheField: files that were refused, or lost something without a word.
+func TestCasesOfTheField(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join("..", "..", "..", "shared", "cases", "media")
+	if _, err := os.Stat(folder); err != nil {
+		t.Skipf("no cases here: %v", err)
+	}
+	for name, c := range map[string]struct {
+		width, height int
+		dropped       string // of the first line
+		about         string // what the output says of itself
+	}{
+		"iphone_keys.mov":                   {64, 64, "", "com.apple.quicktime.creationdate: 2026-05-09T12:41:46+0100"},
+		"vr360_stereo.mp4":                  {320, 180, "", "spherical: equirectangular"},
+		"orientation_sei.mp4":               {180, 320, "", "rotation of 90.00 degrees"},
+		"iphone_apac.mov":                   {320, 180, "stream 2 (audio, apac): ", "Audio: aac"},
+		"h264_crop_left.mp4":                {304, 192, "", "304x192"},
+		"declared_audio_without_packets.ts": {320, 180, "stream 1 (audio, aac): the file announces it", "320x180"},
+	} {
+		output, report := mosaic(t, filepath.Join(folder, name), "out"+filepath.Ext(name), still{image.Rect(8, 8, 24, 24)})
+		if report.Output.Width != c.width || report.Output.Height != c.height {
+			t.Errorf("%s: shown as %d×%d", name, report.Output.Width, report.Output.Height)
+		}
+		if first := strings.Join(report.Dropped, "\n"); !strings.HasPrefix(first, c.dropped) || (c.dropped == "") != (first == "") {
+			t.Errorf("%s: left out: %q", name, report.Dropped)
+		}
+		if about := judge.About(t, output); !strings.Contains(about, c.about) {
+			t.Errorf("%s: the output says\n%s", name, about)
+		}
+	}
+}

@@ -44,6 +44,9 @@ func (o *output) carry(in *input, encoded bool) error {
 		}
 		t := mp4box.Track{Entry: lookBoxes(in.video.CodecParameters())}
 		o.extra.tracks[in.video.Index()] = t
+		if !encoded && hasDolbyVision(in.video.CodecParameters()) {
+			o.drop(in.video, "that it is Dolby Vision, which "+o.format+" takes over from MP4 and MOV alone")
+		}
 		if look := lookOf(in.video.CodecParameters()); look.stereo > 0 && look.stereoMode() < 0 {
 			o.drop(in.video, "its two views, which lie in a way that "+o.format+" has no name for")
 		}
@@ -171,11 +174,13 @@ func (o *output) settle() error {
 // writtenTags are the tags of a file that libav's muxers have a place for.
 var writtenTags = map[string][]string{
 	"mp4": {
-		"title", "artist", "album_artist", "composer", "album", "date", "encoding_tool", "comment", "genre", "copyright", "grouping",
+		"title", "artist", "album_artist", "composer", "album", "date", "encoding_tool", "comment", "genre",
+		"copyright", "grouping",
 		"lyrics", "description", "synopsis", "show", "episode_id", "network", "keywords", "location", "creation_time",
 	},
 	"mov": {
-		"title", "artist", "album", "date", "comment", "genre", "copyright", "make", "model", "location", "keywords", "creation_time",
+		"title", "artist", "album", "date", "comment", "genre", "copyright", "make", "model", "location",
+		"keywords", "creation_time",
 	},
 }
 
@@ -199,11 +204,15 @@ func isOfWriter(key string) bool {
 	}
 	key, _, _ = strings.Cut(key, "-") // Matroska's statistics come with a language
 	return slices.Contains([]string{
-		"handler_name", "vendor_id", "duration", "bps", "number_of_frames", "number_of_bytes", "rotate", "variant_bitrate",
-		"stereo_mode", "encoding_tool", "software", "service_name", "service_provider", "source_id", "encoder_options", "writing_application",
+		"handler_name", "vendor_id", "duration", "bps", "number_of_frames", "number_of_bytes", "rotate",
+		"variant_bitrate",
+		"stereo_mode", "encoding_tool", "software", "service_name", "service_provider",
+		"source_id", "encoder_options", "writing_application",
 		// MXF's, of the program that wrote it and of that very file
-		"application_platform", "company_name", "generation_uid", "material_package_umid", "file_package_umid", "operational_pattern_ul",
-		"product_name", "product_uid", "product_version", "product_version_num", "toolkit_version_num", "uid", "modification_date",
+		"application_platform", "company_name", "generation_uid", "material_package_umid",
+		"file_package_umid", "operational_pattern_ul",
+		"product_name", "product_uid", "product_version", "product_version_num",
+		"toolkit_version_num", "uid", "modification_date",
 	}, key)
 }
 
@@ -319,5 +328,6 @@ func lookBoxes(p *astiav.CodecParameters) []mp4box.Box {
 	}
 	return append(boxes, mp4box.New("sv3d",
 		mp4box.New("svhd", numbers(), []byte("mosaicd\x00")),
-		mp4box.New("proj", mp4box.New("prhd", numbers(uint32(l.turn[0]), uint32(l.turn[1]), uint32(l.turn[2]))), shape)))
+		mp4box.New("proj",
+			mp4box.New("prhd", numbers(uint32(l.turn[0]), uint32(l.turn[1]), uint32(l.turn[2]))), shape)))
 }

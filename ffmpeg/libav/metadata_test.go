@@ -99,7 +99,8 @@ func TestMetadataOfPhones(t *testing.T) {
 		Boxes: []mp4box.Box{mp4box.New("uuid", []byte("\xff\xcc\x82\x63\xf8\x55\x4a\x93\x88\x14\x58\x7a\x02\x52\x1f\xdd<rdf:SphericalVideo/>"))},
 		Entry: []mp4box.Box{
 			mp4box.New("st3d", zeros, []byte{2}),
-			mp4box.New("sv3d", mp4box.New("svhd", zeros, []byte("camera\x00")), mp4box.New("proj", mp4box.New("prhd", make([]byte, 16)), mp4box.New("equi", make([]byte, 20)))),
+			mp4box.New("sv3d", mp4box.New("svhd", zeros, []byte("camera\x00")),
+				mp4box.New("proj", mp4box.New("prhd", make([]byte, 16)), mp4box.New("equi", make([]byte, 20)))),
 		},
 	}
 	for _, name := range []string{"a.mp4", "a.mov"} {
@@ -151,12 +152,14 @@ func TestMetadataOfPhones(t *testing.T) {
 // of those that it has.
 func TestMetadataWithoutAPlace(t *testing.T) {
 	t.Parallel()
-	source := testPattern(t, "a.mkv", "-metadata", "title=A", "-metadata", "MOOD=calm", "-metadata", "make=Acme", "-metadata", "location=+51.5334-000.1255+026.756/", "-metadata:s:v:0", "LENS=26 mm", "-metadata:s:a:0", "language=fra")
+	source := testPattern(t, "a.mkv", "-metadata", "title=A", "-metadata", "MOOD=calm", "-metadata", "make=Acme",
+		"-metadata", "location=+51.5334-000.1255+026.756/", "-metadata:s:v:0", "LENS=26 mm", "-metadata:s:a:0", "language=fra")
 	for to, want := range map[string][]string{
 		"out.mkv": nil,
 		"out.mp4": {"stream 0 (video, h264): its tags LENS, which mp4 has no place for"},
 		"out.mov": {"stream 0 (video, h264): its tags LENS, which mov has no place for"},
-		"out.ts":  {"the file: its tags LOCATION, MAKE, MOOD, title, which mpegts has no place for", "stream 0 (video, h264): its tags LENS, which mpegts has no place for"},
+		"out.ts": {"the file: its tags LOCATION, MAKE, MOOD, title, which mpegts has no place for",
+			"stream 0 (video, h264): its tags LENS, which mpegts has no place for"},
 	} {
 		output, report := mosaic(t, source, to, still{box})
 		if !slices.Equal(report.Dropped, want) {

@@ -98,14 +98,16 @@ func (t *timeline) verdict(stream int, base astiav.Rational, odd int64) error {
 		return t.backwards(stream, base)
 	}
 	if odd > 1 && odd*tooMany > t.total {
-		return ffmpeg.Errorf(ffmpeg.CodeInvalid, "timestamps of stream %d do not rise: %d of %d had to be repaired", stream, odd, t.total)
+		return ffmpeg.Errorf(ffmpeg.CodeInvalid, "timestamps of stream %d do not rise: %d of %d had to be repaired",
+			stream, odd, t.total)
 	}
 	return nil
 }
 
 // backwards says where times went back for good.
 func (t *timeline) backwards(stream int, base astiav.Rational) error {
-	return ffmpeg.Errorf(ffmpeg.CodeInvalid, "timestamps of stream %d go back from %s to %s", stream, toDuration(t.from, base), toDuration(t.back, base))
+	return ffmpeg.Errorf(ffmpeg.CodeInvalid, "timestamps of stream %d go back from %s to %s",
+		stream, toDuration(t.from, base), toDuration(t.back, base))
 }
 
 // report says what was repaired; nil is nothing.
@@ -114,7 +116,8 @@ func (t *timeline) report(name string, stream int, base astiav.Rational) []ffmpe
 		return nil
 	}
 	first := toDuration(t.first, base)
-	what := fmt.Sprintf("%s: %d of its timestamps did not fit those before and after them, the first at %s", name, t.repaired, first.Round(time.Millisecond))
+	what := fmt.Sprintf("%s: %d of its timestamps did not fit those before and after them, the first at %s",
+		name, t.repaired, first.Round(time.Millisecond))
 	return []ffmpeg.Repair{{Stream: stream, Timestamps: t.repaired, FirstSeconds: first.Seconds(), What: what}}
 }
 

@@ -325,7 +325,9 @@ const picture = "it holds a picture that no face was looked for in"
 // pictured reports whether there is a picture in a box, or the text of one: a JPEG, PNG,
 // GIF, WebP or HEIF.
 func pictured(b Box) bool {
-	for _, mark := range []string{"\xff\xd8\xff", "\x89PNG", "GIF8", "WEBPVP8", "ftyphei", "ftypmif1", "ftypavif", "/9j/", "iVBORw0KGgo", "R0lGOD"} {
+	for _, mark := range []string{
+		"\xff\xd8\xff", "\x89PNG", "GIF8", "WEBPVP8", "ftyphei", "ftypmif1", "ftypavif", "/9j/", "iVBORw0KGgo", "R0lGOD",
+	} {
 		if bytes.Contains(b, []byte(mark)) {
 			return true
 		}

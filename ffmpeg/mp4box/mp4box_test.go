@@ -47,7 +47,9 @@ func file(room int) memory {
 }
 
 var (
-	keys  = New("meta", make([]byte, 4), handler("mdta"), New("keys", make([]byte, 7), []byte{1}, New("mdta", []byte("com.acme.colour"))), New("ilst", item("\x00\x00\x00\x01", "red", 1)))
+	keys = New("meta", make([]byte, 4), handler("mdta"),
+		New("keys", make([]byte, 7), []byte{1}, New("mdta", []byte("com.acme.colour"))),
+		New("ilst", item("\x00\x00\x00\x01", "red", 1)))
 	movie = Notes{Keys: keys, User: []Box{New("\xa9xyz", []byte("+1+2/"))}}
 	views = Track{Boxes: []Box{New("uuid", []byte(sphere+"<xml/>"))}, Entry: []Box{New("st3d", []byte("\x00\x00\x00\x00\x01"))}}
 )

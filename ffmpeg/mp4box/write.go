@@ -109,7 +109,9 @@ type node struct {
 }
 
 // bodies are how much of each kind of box comes before the boxes in it.
-var bodies = map[string]int{"moov": 0, "trak": 0, "mdia": 0, "minf": 0, "stbl": 0, "udta": 0, "ilst": 0, "stsd": 8, "meta": 4}
+var bodies = map[string]int{
+	"moov": 0, "trak": 0, "mdia": 0, "minf": 0, "stbl": 0, "udta": 0, "ilst": 0, "stsd": 8, "meta": 4,
+}
 
 func parse(kind string, body []byte) *node {
 	n := &node{kind: kind, body: body}
