@@ -28,8 +28,14 @@ func TestSelftest(t *testing.T) {
 			if err != nil || strings.Contains(string(out), "OPEN") || !strings.HasSuffix(strings.TrimSpace(string(out)), "full") {
 				t.Errorf("%v\n%s%s", err, out, stderr.String())
 			}
-			if n := strings.Count("\n"+string(out), "\ndenied "); n < 25 {
+			n := strings.Count("\n"+string(out), "\ndenied ")
+			if n < 25 {
 				t.Errorf("only %d attempts were denied:\n%s", n, out)
+			}
+			for page, says := range map[string]string{"SECURITY.md": "tries %d things", "docs/reliability.md": "tries %d things", "docs/troubleshooting.md": "full: %[1]d of %[1]d attempts"} {
+				if want := fmt.Sprintf(says, n); !strings.Contains(document(t, page), want) {
+					t.Errorf("%s does not say %q", page, want)
+				}
 			}
 		})
 	}
