@@ -96,7 +96,11 @@ func (c Cover) Run(ctx context.Context, engine Engine, progress func(Phase, ffmp
 		return Covered{}, fmt.Errorf("follow the faces: %w", err)
 	}
 	done.Faces = len(done.Tracks)
-	encoded, err := c.Regions.Apply(done.Tracks).MarshalJSON() // json.Marshal would copy what may be large
+	covered, err := c.Regions.ApplyContext(ctx, done.Tracks)
+	if err != nil {
+		return Covered{}, fmt.Errorf("apply the regions: %w", err)
+	}
+	encoded, err := covered.MarshalJSON() // json.Marshal would copy what may be large
 	if err != nil {
 		return Covered{}, fmt.Errorf("encode tracks: %w", err)
 	}

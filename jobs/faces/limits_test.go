@@ -233,3 +233,26 @@ func TestRegionsOfMany(t *testing.T) {
 		t.Errorf("error is %v", err)
 	}
 }
+
+// TestRegionsOfManyTracks: the same as of all at once, and it stops.
+func TestRegionsOfManyTracks(t *testing.T) {
+	t.Parallel()
+	var form []string
+	for i := range 200 {
+		form = append(form, fmt.Sprintf(`{"left":%f,"top":0,"width":0.3,"height":0.5}`, float64(i)/400))
+	}
+	r, err := ParseRegions([]byte(`{"only":[{"end":2}],"add":[{"left":0,"top":0,"width":1,"height":1}],"except":[` + strings.Join(form, ",") + `]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := crowds()["usual looks"]
+	d.Faces = d.Faces[:2000]
+	tracks := tracked(t, d, Options{})
+	got, err := r.ApplyContext(t.Context(), tracks)
+	if want := r.Apply(tracks); err != nil || !reflect.DeepEqual(got, want) || len(got) == 0 {
+		t.Errorf("%d tracks, want %d: %v", len(got), len(want), err)
+	}
+	if _, err := r.ApplyContext(&counted{Context: t.Context(), left: 1}, tracks); !errors.Is(err, context.Canceled) {
+		t.Errorf("error is %v", err)
+	}
+}

@@ -3,6 +3,7 @@ package faces
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -130,6 +131,23 @@ func ParseRegions(body []byte) (Regions, error) {
 	}
 	r.Except, err = readRegions("except", form.Except)
 	return r, err
+}
+
+// ApplyContext is Apply for tracks of which there may be very many: it ends early, with
+// ctx's cause, when ctx does.
+func (r Regions) ApplyContext(ctx context.Context, ts Tracks) (Tracks, error) {
+	if r.Only == nil && r.Except == nil {
+		return r.Apply(ts), nil
+	}
+	var kept Tracks
+	detected := Regions{Only: r.Only, Except: r.Except}
+	for part := range slices.Chunk(ts, 64) {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		kept = append(kept, detected.Apply(part)...)
+	}
+	return Regions{Add: r.Add}.Apply(kept), nil
 }
 
 // Apply returns the tracks with what r says.
