@@ -172,4 +172,10 @@ func TestPlanWithTokens(t *testing.T) {
 	if err := c.judgePlan([]transcode.Group{{Base: "s3://other/$dt$/a/x"}}, folder); codeOf(err) != CodeNotAllowed {
 		t.Error(err)
 	}
+	// A job file of the next uploads is no output.
+	uploads := event.Location{Bucket: uploads}
+	file := []transcode.Group{{Base: "s3://uploads/jobs/x", Outputs: []transcode.PlannedOutput{{Modifier: "_b", Extension: ".json"}}}}
+	if err := c.judgePlan(file, uploads); codeOf(err) != CodeNotAllowed {
+		t.Error(err)
+	}
 }

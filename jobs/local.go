@@ -87,7 +87,7 @@ func (h *Handler) local(ctx context.Context, log *zap.Logger, l *lease, n int, r
 	stats := &Stats{}
 	started := time.Now()
 	tell.phase(PhaseDownload)
-	if stats.SourceBytes, err = h.fetch(ctx, source, cover.Source); err != nil {
+	if stats.SourceBytes, err = h.fetch(ctx, c.Job, source, cover.Source); err != nil {
 		return err
 	}
 	failpoint.Hit("downloaded")

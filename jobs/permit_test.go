@@ -207,3 +207,26 @@ func TestSidecarAmongOutputs(t *testing.T) {
 		t.Error("it was worked")
 	}
 }
+
+// TestPlaylistOfOthers: a playlist of a route without a mosaic publishes nothing that
+// another route covers.
+func TestPlaylistOfOthers(t *testing.T) {
+	t.Parallel()
+	const playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n%s\n#EXT-X-ENDLIST\n"
+	for segment, code := range map[string]string{"victim/a.mp4": CodeNotAllowed, "own.ts": ""} {
+		t.Run(segment, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, routed("  - {name: recordings, match: {suffix: .m3u8}, steps: [remux]}\n  - {name: videos, match: {suffix: .mp4}, steps: [mosaic]}\n"))
+			b.put("victim/a.mp4", "video", nil)
+			b.put("own.ts", "video", nil)
+			body := strings.Replace(playlist, "%s", segment, 1)
+			if err := b.handle(created(record("x.m3u8", b.put("x.m3u8", body, nil), len(body))), 1); err != nil {
+				t.Fatal(err)
+			}
+			r := b.one()
+			if code == "" && r.Status != StatusSucceeded || code != "" && (r.Status != StatusFailed || r.Error.Code != code) {
+				t.Errorf("result is %+v, %+v", r, r.Error)
+			}
+		})
+	}
+}

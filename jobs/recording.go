@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/mosaicd/mosaicd/jobs/event"
 	"github.com/mosaicd/mosaicd/jobs/hls"
+	"github.com/mosaicd/mosaicd/jobs/routes"
 )
 
 const reasonRewritten = "the playlist was written again since: the event of that decides"
@@ -50,7 +52,7 @@ func (h *Handler) rewritten(ctx context.Context, job Job) bool {
 // fetch copies a source to a new file, for which there must be room. The playlist of
 // a recording stands for all of it: its segments are joined. It returns how many
 // bytes were read.
-func (h *Handler) fetch(ctx context.Context, o object, to string) (int64, error) {
+func (h *Handler) fetch(ctx context.Context, job Job, o object, to string) (int64, error) {
 	if !hls.IsPlaylist(o.Key) {
 		if err := admit(h.cfg.Scratch, o.bytes); err != nil {
 			return 0, err
@@ -79,6 +81,9 @@ func (h *Handler) fetch(ctx context.Context, o object, to string) (int64, error)
 		want, known := segments[p.Name]
 		if !known {
 			want.Location = at
+			if err := h.judgeSegment(ctx, job, at); err != nil {
+				return nil, err
+			}
 		}
 		segment, found, size, err := h.store.open(ctx, want, p.Offset, p.Length)
 		if err != nil {
@@ -107,6 +112,26 @@ func (h *Handler) fetch(ctx context.Context, o object, to string) (int64, error)
 		return total, fmt.Errorf("join %s: %w", o, err)
 	}
 	return total, nil
+}
+
+// judgeSegment refuses a segment that by itself would be covered, in a recording that
+// is not: with a playlist an uploader could have others' videos published as they are.
+func (h *Handler) judgeSegment(ctx context.Context, job Job, at event.Location) error {
+	if job.Route == "" || slices.ContainsFunc(job.Steps, func(s Step) bool { return s.Kind == KindMosaic }) {
+		return nil // an operator's message, or covered
+	}
+	o, err := h.store.head(ctx, Identity{Location: at})
+	if err != nil {
+		return err
+	}
+	r, err := h.route(ctx, at, o.etag, o.bytes)
+	if err != nil {
+		return err
+	}
+	if r != nil && slices.ContainsFunc(r.Steps, func(s routes.Step) bool { return s.Kind == KindMosaic }) {
+		return failf(CodeNotAllowed, "segment %q: route %s covers it, and route %s would publish it as it is", at, r.Name, job.Route)
+	}
+	return nil
 }
 
 // open starts to read a part of an object; all of it when length is 0. It returns

@@ -111,7 +111,7 @@ func (c Config) judgeDestination(at event.Location) error {
 		return failf(CodeNotAllowed, "destination %q: must not have \"..\" between slashes", at)
 	case at.Bucket == c.OutputBucket && strings.HasPrefix(at.Key, c.StatePrefix):
 		return failf(CodeNotAllowed, "destination %q: the records of jobs are under %s", at, c.StatePrefix)
-	case strings.HasPrefix(at.Key, jobsFolder) && c.TakesUploads(at.Bucket):
+	case (at.Key == jobsFolder || folderOf(at.Key) == jobsFolder && strings.HasSuffix(at.Key, ".json")) && c.TakesUploads(at.Bucket):
 		return failf(CodeNotAllowed, "destination %q: the job files of the uploads are under %s", at, jobsFolder)
 	}
 	return nil

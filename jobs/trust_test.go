@@ -146,7 +146,7 @@ func TestKeysReachNoRecords(t *testing.T) {
 		}
 		b.checkRecords()
 	})
-	for title, folder := range map[string]string{".mosaicd": ".mosaicd_/hls/", "mosaic": "mosaic_/hls/", "remux": "remux_/hls/"} {
+	for title, folder := range map[string]string{".mosaicd": ".mosaicd_/hls/", "mosaic": "mosaic_/hls/", "remux": "remux_/hls/", "jobs": "jobs/hls/"} {
 		t.Run("folder "+title, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, routed("  - {name: a, steps: [transcode]}\n"))
