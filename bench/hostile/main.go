@@ -84,7 +84,7 @@ func run(binary string, mutated int, seed uint64, workers int, verbose bool) err
 	} else if err != nil {
 		wrong = append(wrong, err)
 	} else {
-		fmt.Printf("traced: %d opens and network calls from inside the sandbox over the corpus, %d refused, the others of the file itself and its output\n", seen.calls, seen.refused)
+		fmt.Printf("traced: %d opens and network calls from inside the sandbox over the corpus, %d refused, the others of the file itself, its output and random numbers\n", seen.calls, seen.refused)
 	}
 
 	var seeds [][]byte

@@ -174,7 +174,10 @@ func openError(err error) error {
 	if errors.Is(err, astiav.ErrInvaliddata) || errors.Is(err, astiav.ErrEof) || errors.Is(err, astiav.ErrDemuxerNotFound) {
 		return ffmpeg.Errorf(ffmpeg.CodeNotVideo, "not a video: no %s file is recognised in it: %w", names, err)
 	}
-	return fmt.Errorf("open input: %w", err)
+	if said(err, syscall.EPERM) { // -1, which demuxers return for what they can't make sense of: the file is open
+		return ffmpeg.Errorf(ffmpeg.CodeInvalid, "open input: the demuxer gives up on it")
+	}
+	return ofFile(fmt.Errorf("open input: %w", err))
 }
 
 // videoStream picks the one video stream. Several would mean pictures that
