@@ -57,8 +57,9 @@ func TestSamplesOfSoundStay(t *testing.T) {
 		t.Run(c.codecs, func(t *testing.T) {
 			t.Parallel()
 			source := filepath.Join(t.TempDir(), c.file)
-			args := strings.Fields("-f lavfi -i testsrc2=size=160x120:rate=25:duration=0.5 -f lavfi -i sine=sample_rate=48000:duration=0.5 -ac 2 " + c.codecs)
-			debian(t, append(args, source)...)
+			const usual = "-f lavfi -i testsrc2=size=160x120:rate=25:duration=0.5 " +
+				"-f lavfi -i sine=sample_rate=48000:duration=0.5 -ac 2 "
+			debian(t, append(strings.Fields(usual+c.codecs), source)...)
 			heard := func(path string) string { return debian(t, "-i", path, "-map", "0:a", "-f", "md5", "-") }
 			want := heard(source)
 			for _, output := range strings.Fields(c.outputs) {
@@ -90,19 +91,23 @@ func TestTextSubtitlesAreConverted(t *testing.T) {
 		t.Run(c.codec, func(t *testing.T) {
 			t.Parallel()
 			source := filepath.Join(t.TempDir(), c.file)
-			debian(t, "-f", "lavfi", "-i", "testsrc2=size=160x120:rate=25:duration=2", "-i", srt, "-c:v", "libx264", "-c:s", c.codec, "-metadata:s:s:0", "language=spa", source)
+			debian(t, "-f", "lavfi", "-i", "testsrc2=size=160x120:rate=25:duration=2", "-i", srt,
+				"-c:v", "libx264", "-c:s", c.codec, "-metadata:s:s:0", "language=spa", source)
 			// To the hundredth: ASS has no more.
 			read := func(path string) string { return debian(t, "-i", path, "-map", "0:s", "-f", "ass", "-") }
 			dialogue := func(ass string) string { _, lines, _ := strings.Cut(ass, "Dialogue:"); return lines }
 			want := dialogue(read(source))
-			if code, _, stderr := call(t, nil, "remux", "--progress", "none", source, filepath.Join(t.TempDir(), c.output)); code != exitFailed || !strings.Contains(stderr, "--subtitles convert") {
+			unasked := filepath.Join(t.TempDir(), c.output)
+			code, _, stderr := call(t, nil, "remux", "--progress", "none", source, unasked)
+			if code != exitFailed || !strings.Contains(stderr, "--subtitles convert") {
 				t.Errorf("unasked: exit code %d: %s", code, stderr)
 			}
 			copied(t, source, c.output, []string{"--subtitles", "convert"}, func(t *testing.T, output string) {
 				if got := dialogue(read(output)); got != want || !strings.Contains(got, "café") {
 					t.Errorf("it reads\n%s\nand not\n%s", got, want)
 				}
-				about, err := exec.Command("ffprobe", "-v", "error", "-select_streams", "s", "-show_entries", "stream=codec_name:stream_tags=language", "-of", "csv=p=0", output).Output()
+				about, err := exec.Command("ffprobe", "-v", "error", "-select_streams", "s",
+					"-show_entries", "stream=codec_name:stream_tags=language", "-of", "csv=p=0", output).Output()
 				if got := strings.TrimSpace(string(about)); err != nil || got != c.becomes+",spa" {
 					t.Errorf("it is %s, want %s: %v", got, c.becomes, err)
 				}
@@ -200,7 +205,8 @@ func TestFormatsWritten(t *testing.T) {
 				for _, extension := range []string{".mp4", ".mov", ".mkv", ".ts"} {
 					output := filepath.Join(t.TempDir(), "a"+extension)
 					cell := "–"
-					if code, _, stderr := call(t, nil, "remux", "--subtitles", "convert", "--progress", "none", source, output); code == exitDone && stderr == "" {
+					code, _, stderr := call(t, nil, "remux", "--subtitles", "convert", "--progress", "none", source, output)
+					if code == exitDone && stderr == "" {
 						if cell = "kept"; codec(output) != was {
 							cell = "as `" + codec(output) + "`"
 						}
@@ -216,5 +222,6 @@ func TestFormatsWritten(t *testing.T) {
 	if t.Failed() || slices.Contains(rows, "") {
 		return
 	}
-	holdTable(t, "../../docs/formats.md", "TestFormatsWritten", "| | MP4 | MOV | Matroska | MPEG-TS |\n| --- | --- | --- | --- | --- |\n"+strings.Join(rows, ""))
+	const head = "| | MP4 | MOV | Matroska | MPEG-TS |\n| --- | --- | --- | --- | --- |\n"
+	holdTable(t, "../../docs/formats.md", "TestFormatsWritten", head+strings.Join(rows, ""))
 }

@@ -14,10 +14,13 @@ import (
 // for. libav writes any other as private data, which no player can make anything
 // of, and calls it done.
 var inTransportStream = []astiav.CodecID{
-	astiav.CodecIDH264, astiav.CodecIDHevc, astiav.CodecIDMpeg2Video, astiav.CodecIDMpeg1Video, astiav.CodecIDMpeg4, astiav.CodecIDVc1,
-	astiav.CodecIDMp2, astiav.CodecIDMp3, astiav.CodecIDAac, astiav.CodecIDAacLatm, astiav.CodecIDAc3, astiav.CodecIDEac3,
+	astiav.CodecIDH264, astiav.CodecIDHevc, astiav.CodecIDMpeg2Video, astiav.CodecIDMpeg1Video,
+	astiav.CodecIDMpeg4, astiav.CodecIDVc1,
+	astiav.CodecIDMp2, astiav.CodecIDMp3, astiav.CodecIDAac, astiav.CodecIDAacLatm, astiav.CodecIDAc3,
+	astiav.CodecIDEac3,
 	astiav.CodecIDOpus, astiav.CodecIDDts, astiav.CodecIDTruehd, astiav.CodecIDS302M,
-	astiav.CodecIDDvbSubtitle, astiav.CodecIDDvbTeletext, codecIDAribCaption, astiav.CodecIDSmpteKlv, astiav.CodecIDTimedId3,
+	astiav.CodecIDDvbSubtitle, astiav.CodecIDDvbTeletext, codecIDAribCaption,
+	astiav.CodecIDSmpteKlv, astiav.CodecIDTimedId3,
 	astiav.CodecIDBinData, // private data is that, and nothing more was known of it before
 }
 
@@ -26,7 +29,8 @@ var inTransportStream = []astiav.CodecID{
 // take all PCM in MP4 (ISO/IEC 23003-5) for 16 bits.
 var misread = map[string][]astiav.CodecID{
 	"mov": {
-		astiav.CodecIDWmav1, astiav.CodecIDWmav2, astiav.CodecIDWmapro, astiav.CodecIDWmalossless, astiav.CodecIDWmavoice, astiav.CodecIDSpeex,
+		astiav.CodecIDWmav1, astiav.CodecIDWmav2, astiav.CodecIDWmapro, astiav.CodecIDWmalossless,
+		astiav.CodecIDWmavoice, astiav.CodecIDSpeex,
 	},
 	"mp4": {
 		astiav.CodecIDPcmS24Le, astiav.CodecIDPcmS24Be, astiav.CodecIDPcmS32Le, astiav.CodecIDPcmS32Be,
@@ -63,7 +67,8 @@ func choose(in *input, spec ffmpeg.Spec, encoded bool) string {
 	for _, format := range append([]string{spec.Format}, spec.Otherwise...) {
 		lost := 0
 		for _, s := range in.fc.Streams() {
-			if isCounted(s) && !slices.Contains(in.empty, s.Index()) && !(encoded && s.Index() == in.video.Index()) && !holds(format, s) && !converts(format, s, spec.ConvertSubtitles) {
+			made := encoded && s.Index() == in.video.Index() || slices.Contains(in.empty, s.Index())
+			if isCounted(s) && !made && !holds(format, s) && !converts(format, s, spec.ConvertSubtitles) {
 				lost++
 			}
 		}
@@ -87,9 +92,11 @@ func (o *output) judgeLosses() error {
 		case o.dropStreams:
 			o.drop(s, o.format+" can't hold it")
 		case twin != nil:
-			o.drop(s, fmt.Sprintf("%s can't hold it%s; stream %d is kept, which has sound of the same language", o.format, elsewhere(s, o.format), twin.Index()))
+			o.drop(s, fmt.Sprintf("%s can't hold it%s; stream %d is kept, which has sound of the same language",
+				o.format, elsewhere(s, o.format), twin.Index()))
 		default:
-			return ffmpeg.Errorf(ffmpeg.CodeUnsupported, "%s can't be copied into %s: %s", nameOf(s), o.format, remedy(s, o.format))
+			return ffmpeg.Errorf(ffmpeg.CodeUnsupported, "%s can't be copied into %s: %s",
+				nameOf(s), o.format, remedy(s, o.format))
 		}
 	}
 	return nil
@@ -105,14 +112,16 @@ func (o *output) judgeUnknown() error {
 		switch {
 		case p.MediaType() == astiav.MediaTypeAudio:
 			return nil
-		case p.MediaType() == astiav.MediaTypeUnknown && p.CodecTag() >= private && p.CodecTag() <= 0xff && o.routes[s.Index()] == nil:
+		case p.MediaType() == astiav.MediaTypeUnknown && p.CodecTag() >= private && p.CodecTag() <= 0xff &&
+			o.routes[s.Index()] == nil:
 			unknown = s
 		}
 	}
 	if unknown == nil || o.dropStreams {
 		return nil
 	}
-	return ffmpeg.Errorf(ffmpeg.CodeUnsupported, "stream %d, of the private type 0x%02x, may be sound, of which there is no other, and nothing here knows it: allow its loss (--drop-streams)",
+	return ffmpeg.Errorf(ffmpeg.CodeUnsupported, "stream %d, of the private type 0x%02x, may be sound, "+
+		"of which there is no other, and nothing here knows it: allow its loss (--drop-streams)",
 		unknown.Index(), uint32(unknown.CodecParameters().CodecTag()))
 }
 
@@ -135,7 +144,8 @@ func (o *output) twin(s *astiav.Stream) *astiav.Stream {
 // comments, or that describes the pictures, is no other form of one without.
 func sameListeners(a, b *astiav.Stream) bool {
 	for _, f := range []astiav.DispositionFlag{
-		astiav.DispositionFlagComment, astiav.DispositionFlagHearingImpaired, astiav.DispositionFlagVisualImpaired, astiav.DispositionFlagDescriptions,
+		astiav.DispositionFlagComment, astiav.DispositionFlagHearingImpaired,
+		astiav.DispositionFlagVisualImpaired, astiav.DispositionFlagDescriptions,
 	} {
 		if a.DispositionFlags().Has(f) != b.DispositionFlags().Has(f) {
 			return false

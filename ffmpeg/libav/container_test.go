@@ -126,8 +126,10 @@ func TestContainerThatHoldsAll(t *testing.T) {
 func TestSoundThatIsLost(t *testing.T) {
 	t.Parallel()
 	make := func(args ...string) string {
-		return judge.Make(t, "a.mkv", append([]string{"-f", "lavfi", "-i", "testsrc2=size=160x120:rate=25:duration=0.4", "-f", "lavfi", "-i", "sine=duration=0.4", "-map", "0:v", "-c:v", "libx264"}, args...)...)
+		usual := "-f lavfi -i testsrc2=size=160x120:rate=25:duration=0.4 -f lavfi -i sine=duration=0.4 -map 0:v -c:v libx264"
+		return judge.Make(t, "a.mkv", append(strings.Fields(usual), args...)...)
 	}
+	languages := []string{"-metadata:s:a:0", "language=fra", "-metadata:s:a:1", "language=deu"}
 	two := []string{"-map", "1:a", "-map", "1:a", "-c:a:0", "aac", "-c:a:1", "pcm_s16le"}
 	for _, c := range []struct {
 		name    string
@@ -140,9 +142,9 @@ func TestSoundThatIsLost(t *testing.T) {
 		{"alone", make("-map", "1:a", "-c:a", "pcm_s16le"), false, "such as .mkv or .mov or .mp4, or allow its loss (--drop-streams)", "", nil},
 		{"alone, allowed", make("-map", "1:a", "-c:a", "pcm_s16le"), true, "", "stream 1 (audio, pcm_s16le): mpegts can't hold it", []string{"h264"}},
 		{"another form", make(two...), false, "", "stream 2 (audio, pcm_s16le): mpegts can't hold it (.mkv or .mov or .mp4 can); stream 1 is kept", []string{"h264", "aac"}},
-		{"another language", make(append(two, "-metadata:s:a:0", "language=fra", "-metadata:s:a:1", "language=deu")...), false, "stream 2 (audio, pcm_s16le) can't be copied", "", nil},
+		{"another language", make(append(two, languages...)...), false, "stream 2 (audio, pcm_s16le) can't be copied", "", nil},
 		{"for other listeners", make(append(two, "-disposition:a:1", "visual_impaired")...), false, "stream 2 (audio, pcm_s16le) can't be copied", "", nil},
-		{"another language, allowed", make(append(two, "-metadata:s:a:0", "language=fra", "-metadata:s:a:1", "language=deu")...), true, "", "stream 2", []string{"h264", "aac"}},
+		{"another language, allowed", make(append(two, languages...)...), true, "", "stream 2", []string{"h264", "aac"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

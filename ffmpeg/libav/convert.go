@@ -83,7 +83,10 @@ func newRecoder(source *astiav.Stream, encoder string) (_ *recoder, err error) {
 	if from == nil || to == nil {
 		return nil, ffmpeg.Errorf(ffmpeg.CodeUnsupported, "this libav has no decoder for it, or no %s", encoder)
 	}
-	r := &recoder{dec: astiav.AllocCodecContext(from), enc: astiav.AllocCodecContext(to), frame: astiav.AllocFrame(), base: source.TimeBase(), stream: source.Index(), name: nameOf(source)}
+	r := &recoder{
+		dec: astiav.AllocCodecContext(from), enc: astiav.AllocCodecContext(to), frame: astiav.AllocFrame(),
+		base: source.TimeBase(), stream: source.Index(), name: nameOf(source),
+	}
 	defer func() {
 		if err != nil {
 			r.Close()
@@ -133,7 +136,8 @@ func (r *recoder) send(pkt *astiav.Packet) error {
 func (r *recoder) verdict() (lost string, err error) {
 	switch {
 	case r.refused*20 > r.packets:
-		return "", ffmpeg.Errorf(ffmpeg.CodeInvalid, "%s is damaged: %d of its %d packets can't be decoded", r.name, r.refused, r.packets)
+		return "", ffmpeg.Errorf(ffmpeg.CodeInvalid, "%s is damaged: %d of its %d packets can't be decoded",
+			r.name, r.refused, r.packets)
 	case r.refused > 0:
 		return fmt.Sprintf("%s: %d of its %d packets, which can't be decoded", r.name, r.refused, r.packets), nil
 	}
@@ -159,8 +163,10 @@ func (r *recoder) receive(pkt *astiav.Packet) error {
 			continue
 		case err != nil:
 			return ofFile(fmt.Errorf("decode sound of stream %d: %w", r.stream, err))
-		case r.frame.SampleFormat() != r.enc.SampleFormat() || r.frame.SampleRate() != r.enc.SampleRate() || r.frame.ChannelLayout().Channels() != r.enc.ChannelLayout().Channels():
-			return ffmpeg.Errorf(ffmpeg.CodeUnsupported, "stream %d (audio) changes its samples at %s: a change within a file is not supported",
+		case r.frame.SampleFormat() != r.enc.SampleFormat() || r.frame.SampleRate() != r.enc.SampleRate() ||
+			r.frame.ChannelLayout().Channels() != r.enc.ChannelLayout().Channels():
+			return ffmpeg.Errorf(ffmpeg.CodeUnsupported,
+				"stream %d (audio) changes its samples at %s: a change within a file is not supported",
 				r.stream, toDuration(r.frame.Pts(), r.base))
 		default:
 			err = r.enc.SendFrame(r.frame)
@@ -215,7 +221,9 @@ func newSplitter(format string, source *astiav.Stream) *splitter {
 	if samples <= 0 {
 		return nil
 	}
-	return &splitter{size: size, samples: samples, rate: p.SampleRate(), base: source.TimeBase(), whole: astiav.AllocPacket()}
+	return &splitter{
+		size: size, samples: samples, rate: p.SampleRate(), base: source.TimeBase(), whole: astiav.AllocPacket(),
+	}
 }
 
 func (s *splitter) send(pkt *astiav.Packet) error {

@@ -215,8 +215,8 @@ func (e *encoder) send(f *astiav.Frame) error {
 			e.stream, e.format, got, toDuration(f.Pts(), e.timeBase))
 	}
 	if was, is := e.cc.SampleAspectRatio(), f.SampleAspectRatio(); e.aspectInFrames && !sameShape(was, is) {
-		return ffmpeg.Errorf(ffmpeg.CodeUnsupported, "video stream %d changes the shape of its pixels from %s to %s at %s: a change within a file is not supported",
-			e.stream, ratioOf(squareUnlessSet(was)), ratioOf(squareUnlessSet(is)), toDuration(f.Pts(), e.timeBase))
+		return ffmpeg.Errorf(ffmpeg.CodeUnsupported, "video stream %d changes the shape of its pixels from %s to %s at %s: "+
+			"a change within a file is not supported", e.stream, ratioOf(squareUnlessSet(was)), ratioOf(squareUnlessSet(is)), toDuration(f.Pts(), e.timeBase))
 	}
 	if e.codec.Name() == x265 && interlaced(f) {
 		return e.noFields()

@@ -60,7 +60,8 @@ import (
 
 // texts are subtitles that are text.
 var texts = []astiav.CodecID{
-	astiav.CodecIDSubrip, astiav.CodecIDAss, astiav.CodecIDSsa, astiav.CodecIDText, astiav.CodecIDWebvtt, astiav.CodecIDMovText,
+	astiav.CodecIDSubrip, astiav.CodecIDAss, astiav.CodecIDSsa, astiav.CodecIDText, astiav.CodecIDWebvtt,
+	astiav.CodecIDMovText,
 }
 
 // textOf is the encoder of text subtitles for a container.
@@ -81,7 +82,10 @@ func newSubtitler(source *astiav.Stream, encoder string) (_ *subtitler, err erro
 	if from == nil || to == nil {
 		return nil, ffmpeg.Errorf(ffmpeg.CodeUnsupported, "this libav has no decoder for it, or no %s", encoder)
 	}
-	s := &subtitler{dec: astiav.AllocCodecContext(from), enc: astiav.AllocCodecContext(to), base: source.TimeBase(), stream: source.Index()}
+	s := &subtitler{
+		dec: astiav.AllocCodecContext(from), enc: astiav.AllocCodecContext(to),
+		base: source.TimeBase(), stream: source.Index(),
+	}
 	defer func() {
 		if err != nil {
 			s.Close()
@@ -117,8 +121,10 @@ func (s *subtitler) send(pkt *astiav.Packet) error {
 	var text *C.uint8_t
 	var size C.int
 	var start, end C.int64_t
-	if err := check(C.convert_text(codecPointer(s.dec), codecPointer(s.enc), packetPointer(pkt), &text, &size, &start, &end)); err != nil {
-		return ofFile(fmt.Errorf("convert the subtitle of stream %d at %s: %w", s.stream, toDuration(pkt.Pts(), s.base), err))
+	ret := C.convert_text(codecPointer(s.dec), codecPointer(s.enc), packetPointer(pkt), &text, &size, &start, &end)
+	if err := check(ret); err != nil {
+		at := toDuration(pkt.Pts(), s.base)
+		return ofFile(fmt.Errorf("convert the subtitle of stream %d at %s: %w", s.stream, at, err))
 	}
 	defer C.av_free(unsafe.Pointer(text))
 	pts, duration := pkt.Pts(), pkt.Duration()
