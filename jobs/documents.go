@@ -120,7 +120,8 @@ func (d *documents) folder(ctx context.Context, at event.Location) ([]jobFile, e
 				continue
 			}
 			if len(found) == maxJobFiles {
-				return nil, failf(CodeInvalidSettings, "%s holds more than %d job files: each is a job of MediaConvert for each upload", at, maxJobFiles)
+				return nil, failf(CodeInvalidSettings, "%s holds more than %d job files: "+
+					"each is a job of MediaConvert for each upload", at, maxJobFiles)
 			}
 			file := event.Location{Bucket: at.Bucket, Key: aws.ToString(o.Key)}
 			doc, err := d.object(ctx, file, aws.ToString(o.ETag))

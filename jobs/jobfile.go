@@ -26,8 +26,9 @@ func (c Config) judgeJobFile(job Job, step Step, d jobFile) error {
 		if message {
 			err = c.judgeNamed(use)
 		} else if !c.usual(use, step) && !slices.Contains(step.Transcode.JobFiles.Allow, use.Power) {
-			err = failf(CodeNotAllowed, "job file %q: %s: a job file among the uploads may not set it: leave it out, move the job files to a bucket that no uploads go to "+
-				"(jobFiles.from or settings in the route), or add %s to jobFiles.allow", d.at, use.Path, use.Power)
+			err = failf(CodeNotAllowed, "job file %q: %s: a job file among the uploads may not set it: leave it out, "+
+				"move the job files to a bucket that no uploads go to (jobFiles.from or settings in the route), "+
+				"or add %s to jobFiles.allow", d.at, use.Path, use.Power)
 		}
 		if err != nil {
 			return err
@@ -46,10 +47,12 @@ func (c Config) judgeNamed(use transcode.Use) error {
 	switch field := use.Path[strings.LastIndexByte(use.Path, '.')+1:]; {
 	case strings.Contains(field, "Destination"):
 		if !c.mayWrite(bucket) {
-			return failf(CodeNotAllowed, "settings: %s: messages may not write to bucket %q: --output-buckets names those that they may", use.Path, bucket)
+			return failf(CodeNotAllowed, "settings: %s: messages may not write to bucket %q: "+
+				"--output-buckets names those that they may", use.Path, bucket)
 		}
 	case !c.mayRead(bucket):
-		return failf(CodeNotAllowed, "settings: %s: messages may not read bucket %q: --source-buckets names those that they may", use.Path, bucket)
+		return failf(CodeNotAllowed, "settings: %s: messages may not read bucket %q: "+
+			"--source-buckets names those that they may", use.Path, bucket)
 	}
 	return nil
 }

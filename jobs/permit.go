@@ -15,11 +15,13 @@ import (
 // sets. Whether that takes covers away is judged by permitSteps and permitCover.
 func permit(s event.Sidecar, r *routes.Route) error {
 	if !r.Sidecar.On {
-		return failf(CodeNotAllowed, "route %s takes no %s: the operator can allow that with sidecar in the routes", r.Name, event.SidecarName)
+		return failf(CodeNotAllowed, "route %s takes no %s: the operator can allow that with sidecar in the routes",
+			r.Name, event.SidecarName)
 	}
 	for _, field := range s.Fields {
 		if !r.Sidecar.May(field) {
-			return failf(CodeNotAllowed, "%s: route %s does not let a %s set it: the operator can add it to sidecar.allow", field, r.Name, event.SidecarName)
+			return failf(CodeNotAllowed, "%s: route %s does not let a %s set it: the operator can add it to sidecar.allow",
+				field, r.Name, event.SidecarName)
 		}
 	}
 	return nil

@@ -129,7 +129,8 @@ func (h *Handler) judgeSegment(ctx context.Context, job Job, at event.Location) 
 		return err
 	}
 	if r != nil && slices.ContainsFunc(r.Steps, func(s routes.Step) bool { return s.Kind == KindMosaic }) {
-		return failf(CodeNotAllowed, "segment %q: route %s covers it, and route %s would publish it as it is", at, r.Name, job.Route)
+		return failf(CodeNotAllowed, "segment %q: route %s covers it, and route %s would publish it as it is",
+			at, r.Name, job.Route)
 	}
 	return nil
 }

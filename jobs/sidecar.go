@@ -79,7 +79,8 @@ func (h *Handler) judgeJoined(ctx context.Context, job Job, route *routes.Route)
 				return err
 			}
 			if r == nil || r.Name != route.Name {
-				return failf(CodeNotAllowed, "clips[%d].srcVideo: %q would be joined to a video of route %s, which is not its own", i, at, route.Name)
+				return failf(CodeNotAllowed, "clips[%d].srcVideo: %q would be joined to a video of route %s, "+
+					"which is not its own", i, at, route.Name)
 			}
 		}
 	}

@@ -59,11 +59,13 @@ func (c Config) judgeRequest(r event.Request) error {
 		case at.Bucket == "":
 			return nil
 		case at.Bucket == c.OutputBucket && strings.HasPrefix(at.Key, c.StatePrefix):
-			return failf(CodeNotAllowed, "%s: the records of jobs, under %s, are not for messages", field, c.StatePrefix)
+			return failf(CodeNotAllowed, "%s: the records of jobs, under %s, are not for messages",
+				field, c.StatePrefix)
 		case c.mayRead(at.Bucket):
 			return nil
 		}
-		return failf(CodeNotAllowed, "%s: messages may not read bucket %s: --source-buckets names those that they may", field, at.Bucket)
+		return failf(CodeNotAllowed, "%s: messages may not read bucket %s: --source-buckets names those that they may",
+			field, at.Bucket)
 	}
 	if err := read("source", r.Source); err != nil {
 		return err
@@ -88,7 +90,8 @@ func (c Config) judgeRequest(r event.Request) error {
 	}
 	if to := r.Destination; to.Bucket != "" {
 		if !c.mayWrite(to.Bucket) {
-			return failf(CodeNotAllowed, "destination: messages may not write to bucket %s: --output-buckets names those that they may", to.Bucket)
+			return failf(CodeNotAllowed,
+				"destination: messages may not write to bucket %s: --output-buckets names those that they may", to.Bucket)
 		}
 		return c.judgeDestination(to)
 	}
@@ -111,7 +114,8 @@ func (c Config) judgeDestination(at event.Location) error {
 		return failf(CodeNotAllowed, "destination %q: must not have \"..\" between slashes", at)
 	case at.Bucket == c.OutputBucket && strings.HasPrefix(at.Key, c.StatePrefix):
 		return failf(CodeNotAllowed, "destination %q: the records of jobs are under %s", at, c.StatePrefix)
-	case (at.Key == jobsFolder || folderOf(at.Key) == jobsFolder && strings.HasSuffix(at.Key, ".json")) && c.TakesUploads(at.Bucket):
+	case (at.Key == jobsFolder || folderOf(at.Key) == jobsFolder && strings.HasSuffix(at.Key, ".json")) &&
+		c.TakesUploads(at.Bucket):
 		return failf(CodeNotAllowed, "destination %q: the job files of the uploads are under %s", at, jobsFolder)
 	}
 	return nil
@@ -129,7 +133,8 @@ func (c Config) validateBuckets() error {
 	}{{"source buckets", c.SourceBuckets}, {"output buckets", c.OutputBuckets}} {
 		for _, name := range list.names {
 			if !bucketPattern.MatchString(name) {
-				return fmt.Errorf("%s: must be names of buckets, in which * stands for any characters (got %q)", list.field, name)
+				return fmt.Errorf("%s: must be names of buckets, in which * stands for any characters (got %q)",
+					list.field, name)
 			}
 		}
 	}

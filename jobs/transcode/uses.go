@@ -25,7 +25,10 @@ const (
 
 // Powers returns all of them.
 func Powers() []string {
-	return []string{PowerRole, PowerQueue, PowerPriority, PowerAcceleration, PowerTags, PowerInputs, PowerTemplate, PowerStorage}
+	return []string{
+		PowerRole, PowerQueue, PowerPriority, PowerAcceleration,
+		PowerTags, PowerInputs, PowerTemplate, PowerStorage,
+	}
 }
 
 // A Use is where a job file makes use of a power.
@@ -138,7 +141,8 @@ func (u *uses) walk(at string, v reflect.Value) {
 // isAddress reports whether a text names an object or something else to be read or
 // written. Schemes of metadata and documents in XML only look like it.
 func isAddress(path, s string) bool {
-	return strings.Contains(s, "://") && !strings.HasSuffix(path, "SchemeIdUri") && !strings.HasPrefix(strings.TrimSpace(s), "<")
+	return strings.Contains(s, "://") && !strings.HasSuffix(path, "SchemeIdUri") &&
+		!strings.HasPrefix(strings.TrimSpace(s), "<")
 }
 
 // storage adds what is not as S3 does it by itself.
