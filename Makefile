@@ -64,7 +64,8 @@ test-corpus: libav ## Make a video of every kind, cover it, compare, and print w
 race: libav ## Run all tests with the race detector, but for those that only take long with it.
 	$(ENV) go test -race -short -parallel $(PARALLEL) ./...
 
-lint: libav ## Check format, vet and staticcheck.
+lint: libav ## Check format, sizes, vet and staticcheck.
+	@git ls-files -z | xargs -0 -r stat -c '%s %n' | awk '$$1 > 1048576 { print $$2 ": larger than 1 MiB"; bad = 1 } END { exit bad }'
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
 	go mod tidy -diff
 	$(ENV) go vet ./...

@@ -1,6 +1,10 @@
 package jobs
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mosaicd/mosaicd/ffmpeg"
@@ -28,6 +32,23 @@ type Claim struct {
 
 	etag  string
 	place string // in the index, as it was read or written last
+	newer error  // set where a newer release wrote it: see known
+}
+
+// known returns an error where a claim, as its body is stored, has what this release would
+// lose or do wrong: a field that it doesn't have, or a kind of step that it can't do.
+func (c *Claim) known(body []byte) error {
+	strict := json.NewDecoder(bytes.NewReader(body))
+	strict.DisallowUnknownFields()
+	if err := strict.Decode(&Claim{}); err != nil {
+		return err
+	}
+	for i, s := range c.Steps {
+		if !slices.Contains(kinds, s.Kind) && c.Job.Refused == nil {
+			return fmt.Errorf("step %d: unknown kind %q", i+1, s.Kind)
+		}
+	}
+	return nil
 }
 
 // A Progress says how far a step is that is done on a worker's own machine.
@@ -41,7 +62,7 @@ type Progress struct {
 }
 
 // claimVersion is the version of Claim's JSON form. Fields may be added within a
-// version: during a deployment old and new workers read each other's.
+// version: a release that doesn't know one leaves the claim alone.
 const claimVersion = 1
 
 // A State says how far a job is.

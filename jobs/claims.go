@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"regexp"
 	"time"
@@ -77,16 +78,37 @@ func (c *Claims) read(ctx context.Context, id string) (*Claim, error) {
 		return nil, fmt.Errorf("read claim %s: %w", at, err)
 	}
 	defer out.Body.Close()
+	body, err := io.ReadAll(out.Body)
+	if err != nil {
+		return nil, fmt.Errorf("read claim %s: %w", at, err)
+	}
 	claim := &Claim{etag: aws.ToString(out.ETag)}
-	if err := json.NewDecoder(out.Body).Decode(claim); err != nil {
+	if err := json.Unmarshal(body, claim); err != nil {
 		return nil, fmt.Errorf("read claim %s: %w", at, err)
 	}
 	if claim.Version != claimVersion {
-		return nil, fmt.Errorf("read claim %s: version %d, this worker knows %d", at, claim.Version, claimVersion)
+		return nil, &newerError{fmt.Errorf("read claim %s: version %d, this release knows %d", at, claim.Version, claimVersion)}
+	}
+	if err := claim.known(body); err != nil {
+		claim.newer = &newerError{fmt.Errorf("write claim %s: %w", at, err)}
 	}
 	claim.place = claim.State.place()
 	return claim, nil
 }
+
+// A newerError says that a newer release wrote a claim, which this one can't write
+// without losing some of it. It is left alone, for a worker of that release.
+type newerError struct{ error }
+
+func (e *newerError) Error() string {
+	return e.error.Error() + ": a newer release of mosaicd wrote it, and has to go on with it"
+}
+
+func (e *newerError) Unwrap() error { return e.error }
+
+// RetryAfter is how package worker learns to leave the message to others for a while:
+// during a deployment the newer workers have it before it was received too often.
+func (e *newerError) RetryAfter() time.Duration { return 5 * time.Minute }
 
 // create writes the first form of a claim, or returns errClaimed.
 func (c *Claims) create(ctx context.Context, claim *Claim) error {
@@ -100,6 +122,9 @@ func (c *Claims) create(ctx context.Context, claim *Claim) error {
 
 // save writes a claim unless another worker did since it was read: errChanged.
 func (c *Claims) save(ctx context.Context, claim *Claim) error {
+	if claim.newer != nil {
+		return claim.newer
+	}
 	from, to := claim.place, claim.State.place()
 	if from != to {
 		if err := c.enter(ctx, claim.entry(to), claim.Job.ID); err != nil {

@@ -29,6 +29,9 @@ const (
 	KindFacesRemove = event.KindFacesRemove
 )
 
+// kinds are those of the steps that this release can do.
+var kinds = []string{KindMosaic, KindTranscode, KindRemux, KindFacesAdd, KindFacesList, KindFacesRemove}
+
 // A Job is one source and what is to be done with it, step by step: each step
 // reads what the one before it wrote. Its ID follows from what caused it, so that
 // the same event, however often and in whichever form it is delivered, is the

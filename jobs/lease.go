@@ -227,6 +227,8 @@ func (l *lease) merge(ctx context.Context) error {
 		return nil
 	case stored.Owner != l.owner:
 		return errLost
+	case stored.newer != nil: // what was added would be lost
+		return fmt.Errorf("%w: %w", errLost, stored.newer)
 	}
 	l.claim.etag = stored.etag
 	l.claim.CancelRequested = l.claim.CancelRequested || stored.CancelRequested

@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"go.uber.org/zap"
@@ -142,6 +143,8 @@ func (h *Handler) step(ctx context.Context, log *zap.Logger, l *lease, n int) (*
 		}
 	case state.Kind == KindFacesAdd || state.Kind == KindFacesList || state.Kind == KindFacesRemove:
 		err = h.people(ctx, job.Steps[n], &r)
+	case state.Kind != KindMosaic && state.Kind != KindRemux:
+		err = fmt.Errorf("step %d: unknown kind %q", n+1, state.Kind) // known refuses such a claim
 	default:
 		var waiting bool
 		if err = h.judgeCover(job.Steps[n]); err == nil && h.searches(job.Steps[n]) {
