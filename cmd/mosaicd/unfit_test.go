@@ -175,7 +175,8 @@ func TestSourceForWhichThereIsNoRoom(t *testing.T) {
 func TestWorkThatIsTooLarge(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t)
-	d := c.daemon("--preset", "placebo", "--max-work", "1s")
+	c.environ = append(c.environ, "GOMAXPROCS=1") // the estimate is by cores
+	d := c.daemon("--preset", "placebo", "--max-work", "30s")
 	c.put("a.mp4", video(t, sample.Scene{Size: image.Pt(960, 540), Rate: 25, Length: 8 * time.Second}))
 	r := c.result()
 	if r.Status != jobs.StatusFailed || r.Error.Code != jobs.CodeWorkTooLarge || !strings.Contains(r.Error.Message, "about 200 frames of 960x540 pixels") {
