@@ -56,13 +56,13 @@ demo: build build-demo ## Run the whole job on this machine alone, on a video of
 	@bin/mosaicd-demo --dir demo $(if $(VIDEO),"$(VIDEO)")
 
 test: libav ## Run all tests.
-	$(ENV) go test -parallel $(PARALLEL) ./...
+	$(ENV) go test -timeout 25m -parallel $(PARALLEL) ./...
 
 test-corpus: libav ## Make a video of every kind, cover it, compare, and print what is kept: a part of make test.
 	$(ENV) go test ./cmd/mosaicd -run '^TestFidelity' -v
 
 race: libav ## Run all tests with the race detector, but for those that only take long with it.
-	$(ENV) go test -race -short -parallel $(PARALLEL) ./...
+	$(ENV) go test -timeout 25m -race -short -parallel $(PARALLEL) ./...
 
 lint: libav ## Check format, sizes, vet and staticcheck.
 	@git ls-files -z | xargs -0 -r stat -c '%s %n' | awk '$$1 > 1048576 { print $$2 ": larger than 1 MiB"; bad = 1 } END { exit bad }'
