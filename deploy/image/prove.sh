@@ -20,7 +20,7 @@ say() { echo "image: $*" >&2; }
 for tool in buildah podman debootstrap; do
 	command -v $tool >/dev/null && continue
 	say "installing buildah, podman, runc and debootstrap"
-	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends buildah podman runc debootstrap; } >&2
+	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends buildah podman runc debootstrap; } >/dev/null
 	break
 done
 
