@@ -19,6 +19,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -247,12 +248,21 @@ func (s *site) mosaicd(o options) *exec.Cmd {
 	return cmd
 }
 
-// send announces n uploads and waits until each has its job.
+// send uploads n objects, announces them, and waits until each has its job.
 func (s *site) send(ctx context.Context, name string, n int) (time.Duration, error) {
-	client := sqs.NewFromConfig(s.cfg)
+	client, buckets := sqs.NewFromConfig(s.cfg), s3.NewFromConfig(s.cfg)
 	var entries []types.SendMessageBatchRequestEntry
 	for i := range n {
-		entries = append(entries, types.SendMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), MessageBody: aws.String(notification(fmt.Sprintf("%s-%d.mp4", name, i)))})
+		key := fmt.Sprintf("%s-%d.mp4", name, i)
+		put, err := buckets.PutObject(ctx, &s3.PutObjectInput{
+			Bucket: aws.String("uploads"), Key: &key, Body: strings.NewReader(upload),
+		})
+		if err != nil {
+			return 0, err
+		}
+		entries = append(entries, types.SendMessageBatchRequestEntry{
+			Id: aws.String(strconv.Itoa(i)), MessageBody: aws.String(notification(key, strings.Trim(*put.ETag, `"`))),
+		})
 	}
 	started := time.Now()
 	for batch := range slices.Chunk(entries, 10) {
@@ -290,8 +300,14 @@ func (s *site) all(name string, n int) (last time.Time, done bool) {
 	return last, true
 }
 
-func notification(key string) string {
-	return fmt.Sprintf(`{"Records":[{"eventVersion":"2.5","eventSource":"aws:s3","awsRegion":"us-east-1","eventTime":"2026-01-01T00:00:00.000Z","eventName":"ObjectCreated:Put","s3":{"s3SchemaVersion":"1.0","configurationId":"x","bucket":{"name":"uploads","arn":"arn:aws:s3:::uploads"},"object":{"key":%q,"size":1048576,"eTag":"d41d8cd98f00b204e9800998ecf8427e","sequencer":"0055AED6DCD90281E5"}}}]}`, key)
+// upload is what each object holds: nobody looks into it.
+const upload = "a video"
+
+func notification(key, etag string) string {
+	return fmt.Sprintf(`{"Records":[{"eventVersion":"2.5","eventSource":"aws:s3","awsRegion":"us-east-1",`+
+		`"eventTime":"2026-01-01T00:00:00.000Z","eventName":"ObjectCreated:Put","s3":{"s3SchemaVersion":"1.0",`+
+		`"configurationId":"x","bucket":{"name":"uploads","arn":"arn:aws:s3:::uploads"},`+
+		`"object":{"key":%q,"size":%d,"eTag":%q,"sequencer":"0055AED6DCD90281E5"}}}]}`, key, len(upload), etag)
 }
 
 func median(all []figures, of func(figures) float64) float64 {
