@@ -32,23 +32,25 @@ type Claim struct {
 
 	etag  string
 	place string // in the index, as it was read or written last
-	newer error  // set where a newer release wrote it: see known
+	newer error  // set where a newer release wrote it: see decodeClaim
 }
 
-// known returns an error where a claim, as its body is stored, has what this release would
-// lose or do wrong: a field that it doesn't have, or a kind of step that it can't do.
-func (c *Claim) known(body []byte) error {
+// decodeClaim reads a claim as it is stored. Unknown says what this release would lose
+// or do wrong: a field that it doesn't have, or a kind of step that it can't do.
+func decodeClaim(body []byte) (claim *Claim, unknown, err error) {
+	claim = &Claim{}
 	strict := json.NewDecoder(bytes.NewReader(body))
 	strict.DisallowUnknownFields()
-	if err := strict.Decode(&Claim{}); err != nil {
-		return err
+	if unknown = strict.Decode(claim); unknown != nil {
+		claim = &Claim{} // as much of it as is known
+		return claim, unknown, json.Unmarshal(body, claim)
 	}
-	for i, s := range c.Steps {
-		if !slices.Contains(kinds, s.Kind) && c.Job.Refused == nil {
-			return fmt.Errorf("step %d: unknown kind %q", i+1, s.Kind)
+	for i, s := range claim.Steps {
+		if !slices.Contains(kinds, s.Kind) && claim.Job.Refused == nil {
+			return claim, fmt.Errorf("step %d: unknown kind %q", i+1, s.Kind), nil
 		}
 	}
-	return nil
+	return claim, nil, nil
 }
 
 // A Progress says how far a step is that is done on a worker's own machine.

@@ -82,15 +82,16 @@ func (c *Claims) read(ctx context.Context, id string) (*Claim, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read claim %s: %w", at, err)
 	}
-	claim := &Claim{etag: aws.ToString(out.ETag)}
-	if err := json.Unmarshal(body, claim); err != nil {
+	claim, unknown, err := decodeClaim(body)
+	if err != nil {
 		return nil, fmt.Errorf("read claim %s: %w", at, err)
 	}
+	claim.etag = aws.ToString(out.ETag)
 	if claim.Version != claimVersion {
 		return nil, &newerError{fmt.Errorf("read claim %s: version %d, this release knows %d", at, claim.Version, claimVersion)}
 	}
-	if err := claim.known(body); err != nil {
-		claim.newer = &newerError{fmt.Errorf("write claim %s: %w", at, err)}
+	if unknown != nil {
+		claim.newer = &newerError{fmt.Errorf("write claim %s: %w", at, unknown)}
 	}
 	claim.place = claim.State.place()
 	return claim, nil

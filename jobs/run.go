@@ -144,7 +144,7 @@ func (h *Handler) step(ctx context.Context, log *zap.Logger, l *lease, n int) (*
 	case state.Kind == KindFacesAdd || state.Kind == KindFacesList || state.Kind == KindFacesRemove:
 		err = h.people(ctx, job.Steps[n], &r)
 	case state.Kind != KindMosaic && state.Kind != KindRemux:
-		err = fmt.Errorf("step %d: unknown kind %q", n+1, state.Kind) // known refuses such a claim
+		err = fmt.Errorf("step %d: unknown kind %q", n+1, state.Kind) // save refuses such a claim
 	default:
 		var waiting bool
 		if err = h.judgeCover(job.Steps[n]); err == nil && h.searches(job.Steps[n]) {
