@@ -300,7 +300,7 @@ func (s *site) all(name string, n int) (last time.Time, done bool) {
 	return last, true
 }
 
-// upload is what each object holds: nobody looks into it.
+// upload is what each object holds: its content is never read.
 const upload = "a video"
 
 func notification(key, etag string) string {
