@@ -197,6 +197,15 @@ func (h *Handler) route(ctx context.Context, at event.Location, etag string, byt
 	return route, nil
 }
 
+// lookUpRoute looks an object up and finds its route, nil where none is for it.
+func (h *Handler) lookUpRoute(ctx context.Context, at event.Location) (*routes.Route, error) {
+	o, err := h.store.head(ctx, Identity{Location: at})
+	if err != nil {
+		return nil, err
+	}
+	return h.route(ctx, at, o.etag, o.bytes)
+}
+
 // ignore says why nothing is done for an object, to the topic too where the route
 // wants that. A job of that event that was accepted before, under other routes, goes on instead: else it would have its
 // record, and be nobody's.

@@ -120,11 +120,7 @@ func (h *Handler) judgeSegment(ctx context.Context, job Job, at event.Location) 
 	if job.Route == "" || slices.ContainsFunc(job.Steps, func(s Step) bool { return s.Kind == KindMosaic }) {
 		return nil // an operator's message, or covered
 	}
-	o, err := h.store.head(ctx, Identity{Location: at})
-	if err != nil {
-		return err
-	}
-	r, err := h.route(ctx, at, o.etag, o.bytes)
+	r, err := h.lookUpRoute(ctx, at)
 	if err != nil {
 		return err
 	}

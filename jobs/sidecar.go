@@ -70,11 +70,7 @@ func (h *Handler) judgeJoined(ctx context.Context, job Job, route *routes.Route)
 				continue
 			}
 			judged[at] = true
-			o, err := h.store.head(ctx, Identity{Location: at})
-			if err != nil {
-				return err
-			}
-			r, err := h.route(ctx, at, o.etag, o.bytes)
+			r, err := h.lookUpRoute(ctx, at)
 			if err != nil {
 				return err
 			}
